@@ -1,0 +1,231 @@
+"""`run` and `resume`: rounds of a system, with a checkpoint to go on from."""
+
+import contextlib
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from catallax.cli import session
+from catallax.cli.questions import File, Json, Out, Seed, SystemName, command_line, give
+from catallax.cli.systems import find, load
+from catallax.core.errors import BadInput, CatallaxError, Damaged
+
+ROWS = 10_000  # recorded, at most, where the user does not say how often
+CURVES = 12  # of a record that are drawn
+Every = Annotated[int | None, typer.Option(min=1, help=f"record the signal every so many rounds (default: {ROWS:,} times at most)")]
+
+
+def run(
+    system: SystemName,
+    file: File = None,
+    rounds: Annotated[int, typer.Option(min=1, max=2**31 - 1, help="at most so many rounds")] = 1000,
+    seed: Seed = 0,
+    bits: Annotated[int | None, typer.Option(min=1, max=32, help="bits of each public number (default: exact)")] = None,
+    noise: Annotated[float, typer.Option(min=0, help="noise, a share of the signal's span")] = 0.0,
+    delay: Annotated[int, typer.Option(min=0, max=10_000, help="rounds that the signal is under way")] = 0,
+    loss: Annotated[float, typer.Option(min=0, max=0.999, help="chance that an agent hears nothing in a round")] = 0.0,
+    leak: Annotated[float, typer.Option(min=0, max=1, help="believed share of the own effect on the signal")] = 0.0,
+    activation: Annotated[str, typer.Option(help="synchronous, 'random order', or a share in (0, 1)")] = "synchronous",
+    tolerance: Annotated[float, typer.Option(min=0, help="stop where the unrest falls to this (0: never)")] = 1e-9,
+    every: Every = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="a folder to go on from: `catallax resume DIR`")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Run a system's rounds."""
+    every = every or math.ceil(rounds / ROWS)
+    about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
+    options = dict(rounds=rounds, bits=bits, noise=noise or None, delay=delay or None, loss=loss or None, leak=leak or None)
+    options |= dict(activation=None if activation == "synchronous" else activation, tolerance=tolerance, every=every)
+    with session.ending():
+        find(system)
+        session.prepare()
+        from catallax.cli import folders
+        from catallax.core.channel import Channel
+        from catallax.core.run import run as go
+
+        check_numbers(noise=noise, loss=loss, leak=leak, tolerance=tolerance)
+        problem = load(system, file)
+        society = problem.society(leak)
+        folders.check(out)
+        with annotated(checkpoint, about), session.Progress("rounds") as progress:
+            outcome = go(
+                society,
+                rounds,
+                seed,
+                tolerance=tolerance or None,
+                record=record(problem, society, every),
+                channel=Channel(bits, noise, delay, loss),
+                activation=share_or_name(activation),
+                look=lambda frame: progress.look(frame.round, frame.rounds),
+                checkpoint=checkpoint,
+            )
+        again = command_line("run", system, file, seed, options)
+        code = finish(session.head("run", system, file, seed), problem, outcome, out, as_json, again)
+        if code == session.INTERRUPTED:
+            on = f"; go on with `catallax resume {checkpoint}`" if checkpoint is not None else ""
+            session.say(f"catallax: interrupted after round {outcome.rounds:,}{on}")
+    raise typer.Exit(code)
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(help="the checkpoint's folder")],
+    rounds: Annotated[int | None, typer.Option(min=1, help="stop there (default: where the run was to stop)")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Go on from a checkpoint, bit for bit."""
+    with session.ending():
+        session.prepare()
+        from catallax.cli import folders
+        from catallax.core.checkpoint import describe_run
+        from catallax.core.checkpoint import resume as go
+
+        begun = describe_run(folder)
+        system, file, leak, every = about_run(folder, begun["about"])
+        problem = load(system, file)
+        society = problem.society(leak)
+        folders.check(out)
+        with session.Progress("rounds") as progress:
+            outcome = go(
+                society,
+                folder,
+                rounds=rounds,
+                record=record(problem, society, every),
+                look=lambda frame: progress.look(frame.round, frame.rounds),
+            )
+        again = f"catallax resume {folder}"
+        code = finish(session.head("resume", system, file, begun["seed"]), problem, outcome, out, as_json, again)
+        if code == session.INTERRUPTED:
+            session.say(f"catallax: interrupted after round {outcome.rounds:,}; go on with `catallax resume {folder}`")
+    raise typer.Exit(code)
+
+
+def check_numbers(**values: float) -> None:
+    """Options that bounds let through: what is no number is below and above nothing."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise BadInput(f"--{name} is {value}: give a finite number")
+
+
+@contextlib.contextmanager
+def annotated(checkpoint: Path | None, about: dict[str, Any]) -> Iterator[None]:
+    """Says in the checkpoint's folder what it is of, before the first round; a run that is refused leaves no folder."""
+    if checkpoint is None:
+        yield
+        return
+    from catallax.cli.folders import missing
+    from catallax.core.checkpoint import annotate
+
+    if (checkpoint / "state.npz").exists() and not (checkpoint / "about.json").exists():
+        raise BadInput(f"{checkpoint} holds a run that was not begun by `catallax run`: give another folder")
+    new = missing(checkpoint)
+    try:
+        annotate(checkpoint, about)
+        yield
+    except CatallaxError:
+        if new:
+            shutil.rmtree(new[-1], ignore_errors=True)
+        raise
+
+
+def about_run(folder: Path, about: Any) -> tuple[str, Path | None, float, int]:
+    """What `run` left: system, file, leak, every. Raises `Damaged` where it was not `run`."""
+    try:
+        file = about["file"]
+        return str(about["system"]), None if file is None else Path(file), float(about["leak"]), int(about["every"])
+    except (KeyError, TypeError, ValueError):
+        raise Damaged(
+            f"{folder} does not say what system it is of, so it was not begun by `catallax run`: go on with "
+            "catallax.resume in Python"
+        ) from None
+
+
+def record(problem: Any, society: Any, every: int) -> Any:
+    """The public signal as it moves, a column of rows for each of its arrays."""
+    import jax
+
+    from catallax.core.record import Record
+
+    word = problem.words().get("signal", "signal")
+    count = len(jax.tree.leaves(society.signal.public()))
+    names = [word] if count == 1 else [f"{word}{k}" for k in range(count)]
+    return Record(every=every, **{n: (lambda s, k=k: jax.tree.leaves(s.signal.public())[k]) for k, n in enumerate(names)})
+
+
+def share_or_name(text: str) -> str | float:
+    """An activation: a number where it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def finish(head: dict[str, Any], problem: Any, outcome: Any, out: Path | None, as_json: bool, reproduce: str) -> int:
+    """Prints and writes what a run came to; its exit code."""
+    import dataclasses
+
+    from catallax.cli import folders
+    from catallax.core.scene import Bars
+
+    whole = dataclasses.replace(outcome, values=problem.outcome(outcome.society, outcome.heard).values)
+    scene = problem.scene(outcome.society)
+    bars = next((item for item in scene.items if isinstance(item, Bars)), None)
+    public = {} if bars is None else {bars.name: dict(zip(bars.labels, bars.values.tolist(), strict=True))}
+    row = dict(status=str(outcome.status), rounds=outcome.rounds, unrest=outcome.unrest, **problem.welfare(whole))
+    columns = record_columns(outcome.record, bars.labels if bars else ())
+    answer = answer_of(head, problem, outcome, row, scene, columns)
+    result = head | row | dict(sentence=outcome.status.sentence, notes=answer.notes, **public, digest=outcome.digest())
+    if out is not None:
+        with folders.made(out):
+            write_run(columns, scene, out)
+            page = folders.save(answer, result, out, reproduce)
+        session.say(f"report: {page}")
+    give(answer, result, as_json)
+    return session.CODE.get(str(outcome.status), session.FAILED)
+
+
+def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, columns: dict[str, list]) -> Any:
+    """A run as an answer: one row, what is left of the signal, and its way there as pictures."""
+    from catallax.core.answer import Answer, text
+    from catallax.core.scene import Bars, Scene, Series
+
+    name, reached = problem.headline, text(row[problem.headline])
+    headline = f"After {outcome.rounds:,} rounds: {outcome.status.sentence}; {name.replace('_', ' ')} {reached}."
+    levels = [item for item in scene.items if isinstance(item, Bars)][:1]
+    notes = [f"{b.name}: {', '.join(f'{n} {text(float(v))}' for n, v in zip(b.labels, b.values, strict=True))}" for b in levels]
+    curves = [Series(columns["round"], columns[n], n) for n in columns if n not in ("round", "unrest")][:CURVES]
+    way = (Scene("The signal, round by round", curves),) if curves else ()
+    facts = problem.words() | {"seed": head["seed"], "digest": outcome.digest()}
+    label = head["system"] if head["file"] is None else f"{head['system']} ({Path(head['file']).name})"
+    return Answer("run", label, [row], headline, [*notes, *outcome.notes], facts, (*way, scene))
+
+
+def record_columns(rows: dict[str, Any] | None, labels: tuple[str, ...]) -> dict[str, list]:
+    """A record as columns of plain numbers, named by labels where they fit: price.grain."""
+    import numpy as np
+
+    from catallax.core.answer import plain
+
+    columns: dict[str, list] = {}
+    for name, values in (rows or {}).items():
+        flat = np.asarray(values).reshape(len(values), -1)
+        wide = flat.shape[1]
+        names = [name] if wide == 1 else [f"{name}.{k}" for k in (labels if wide == len(labels) else range(wide))]
+        columns |= {n: plain(flat[:, k]) for k, n in enumerate(names)}
+    return columns
+
+
+def write_run(columns: dict[str, list], scene: Any, out: Path) -> None:
+    """The record as a table, and the scene as a picture."""
+    from catallax.cli import folders
+    from catallax.view.scene import draw
+    from catallax.view.style import save
+
+    if columns:
+        folders.write_table(columns, out / "record")
+    save(draw(scene), out / "scene.png")

@@ -1,0 +1,190 @@
+"""`settle`: a fixed point of one round, its certificate, and an implicit gradient.
+
+x = g(x; facts), x all float leaves that a round moves. The derivative with respect to the facts is that of the
+implicit function theorem, dx = (I - dg/dx)^-1 dg/dfacts: dense up to 256 unknowns, GMRES above.
+
+The certificate re-runs one round at the answer in float64 (random draws keep the run's dtype) and takes the
+largest of: the scaled change of every float leaf of agents and signal, the signal's unrest, the problem's gap.
+Nothing is reported better than its certificate.
+"""
+
+import dataclasses
+import functools as ft
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from catallax.core.errors import BadInput, Refused
+from catallax.core.facts import Anatomy, anatomy
+from catallax.core.methods import Method, Picard
+from catallax.core.outcome import CODES, Outcome, Status
+from catallax.core.precision import double, doubled
+from catallax.core.problem import Problem
+from catallax.core.random import key as make_key
+from catallax.core.round import Setting, State, exact_knobs, one_round
+from catallax.core.run import check_count, run
+from catallax.core.society import HostSociety, Society, as_arrays
+
+DENSE = 256  # unknowns up to which the adjoint system is solved as a matrix
+FROZEN = "the society draws random numbers: one key was frozen, and this is a fixed point of that draw"
+
+
+def settle(
+    problem: Problem | Society,
+    tolerance: float = 1e-6,
+    *,
+    method: Method = Picard(),  # noqa: B008  (frozen)
+    seed: int = 0,
+    max_rounds: int = 10_000,
+) -> Outcome:
+    """The society at rest: no float leaf changes by more than `tolerance` (scaled), and the signal's unrest is below it.
+
+    Traceable: inside `jit`, `vmap` or `grad` the outcome has no certificate and its `code` is traced.
+
+    **Arguments:** `problem`: a `Problem` (its price-taking society) or a `Society`; `method`: `Picard(damping)`,
+    `Newton()` or `Anderson(depth)`; `max_rounds`: rounds (Newton: steps) allowed; `seed`: of the frozen key.
+
+    **Returns** an `Outcome` whose status is settled, unsettled, cycling or broken, decided by `certificate`.
+    **Raises** `Refused` where whole numbers move: such a society has no neighbourhood to settle in.
+    """
+    check_count("max_rounds", max_rounds)
+    if isinstance(tolerance, (int, float)) and not tolerance > 0:
+        raise BadInput(f"tolerance is {tolerance!r}: give a positive number")
+    society = problem.society() if isinstance(problem, Problem) else problem
+    if isinstance(society, HostSociety):
+        return settle_host(problem, society, tolerance, method, seed, max_rounds)
+    society = as_arrays(society)
+    key, form = make_key(seed), anatomy(State(society), Setting())
+    state, facts = form.split(State(society))
+    check_floats(form, society)
+    if not state:
+        raise Refused(f"nothing moves in a round of {type(society.signal).__name__}: there is nothing to settle")
+    point, extra = root(form, state, facts, key, method, tolerance, max_rounds)
+    society = form.join(point, facts).society
+    outcome = Outcome(society, CODES.index(Status.DONE), extra.rounds, extra.measure, notes=(FROZEN,) * form.draws)
+    if any(isinstance(x, jax.core.Tracer) for x in [*point, *facts]):
+        code = jnp.where(extra.measure <= tolerance, CODES.index(Status.SETTLED), CODES.index(Status.UNSETTLED))
+        return dataclasses.replace(outcome, code=code)
+    if isinstance(problem, Problem):
+        outcome = dataclasses.replace(outcome, values=problem.outcome(society).values)
+    return certified(problem, outcome, form, key, tolerance, bool(extra.cycling))
+
+
+def check_floats(form: Anatomy, society: Society) -> None:
+    """Settling needs a state of floats."""
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(State(society))]
+    leaves = jax.tree.leaves(State(society))
+    for path, leaf, moves in zip(paths, leaves, form.moves, strict=True):
+        if moves and not jnp.issubdtype(leaf.dtype, jnp.floating):
+            name = jax.tree_util.keystr(path).removeprefix(".society.")
+            raise Refused(f"{name} is of {leaf.dtype} and moves: settle needs a state of floats; use run(..., tolerance=)")
+
+
+@ft.partial(jax.jit, static_argnames=("form", "method", "tolerance", "max_rounds"))
+def root(form: Anatomy, state: list, facts: list, key, method: Method, tolerance, max_rounds: int):
+    """The fixed point over the moving leaves, with its implicit derivative with respect to the facts."""
+    fixed = jax.lax.stop_gradient(facts)
+    _, unravel = ravel_pytree(state)
+
+    def residual(point):
+        after, _ = one_round(form.join(point, facts), jnp.uint32(0), key, Setting(), exact_knobs())
+        return [a - b for a, b in zip(form.split(after)[0], point, strict=True)]
+
+    def step(flat):
+        point = unravel(flat)
+        after, unrest = one_round(form.join(point, fixed), jnp.uint32(0), key, Setting(), exact_knobs())
+        moved = form.split(after)[0]
+        rest = jnp.where(jnp.isinf(unrest), 0.0, unrest)  # infinite: the signal does not say
+        return ravel_pytree(moved)[0], jnp.maximum(change(point, moved), rest).astype(flat.dtype)
+
+    def solve(_, start):
+        found = method.solve(step, ravel_pytree(start)[0], tolerance, max_rounds)
+        return unravel(found.point), found._replace(point=None)
+
+    return jax.lax.custom_root(residual, jax.lax.stop_gradient(state), solve, tangent, has_aux=True)
+
+
+def tangent(linear, right):
+    """Solves linear(x) = right: as a matrix up to `DENSE` unknowns, by GMRES above."""
+    flat, unravel = ravel_pytree(right)
+
+    def apply(v):
+        return ravel_pytree(linear(unravel(v)))[0]
+
+    if flat.size <= DENSE:
+        matrix = jax.jacfwd(apply)(jnp.zeros_like(flat))
+        return unravel(jnp.linalg.solve(matrix, flat))
+    exact = 1e3 * float(jnp.finfo(flat.dtype).eps)
+    return unravel(jax.scipy.sparse.linalg.gmres(apply, flat, tol=exact, atol=0.0, restart=50, maxiter=200)[0])
+
+
+def change(before: list, after: list):
+    """The largest change of any leaf, scaled by that leaf's largest entry (unscaled where all are 0)."""
+
+    def scaled(a, b):
+        scale = jnp.max(jnp.abs(a))
+        return jnp.max(jnp.abs(b - a)) / jnp.where(scale > 0, scale, 1)
+
+    return jnp.max(jnp.stack([scaled(a, b).astype(jnp.float32 if a.dtype != jnp.float64 else a.dtype) for a, b in zip(before, after, strict=True)]))
+
+
+def certified(problem, outcome: Outcome, form: Anatomy, key, tolerance: float, cycling: bool) -> Outcome:
+    """The outcome with its certificate and the status that follows from it."""
+    moved, unrest = one_round_in_double(outcome.society, form, key)
+    gap = problem.gap(outcome) if isinstance(problem, Problem) else 0.0
+    rest = 0.0 if np.isinf(unrest) else unrest
+    parts = [moved, rest, float(gap)]
+    certificate = float("nan") if np.isnan(parts).any() else max(parts)
+    if np.isnan(certificate):
+        status = Status.BROKEN
+    elif certificate <= tolerance:
+        status = Status.SETTLED
+    else:
+        status = Status.CYCLING if cycling else Status.UNSETTLED
+    return dataclasses.replace(
+        outcome,
+        code=CODES.index(status),
+        rounds=int(outcome.rounds),
+        unrest=float(unrest),
+        certificate=certificate,
+        values=outcome.values | {"change": moved, "gap": float(gap)},
+    )
+
+
+def one_round_in_double(society: Society, form: Anatomy, key) -> tuple[float, float]:
+    """The largest scaled change of a float leaf, and the unrest, of one round in float64."""
+    with double():
+        before, facts = form.split(doubled(State(society)))
+        after, unrest = step_in(before, facts, key, form)
+        pairs = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in zip(before, after, strict=True)]
+    moved = max(float(np.max(np.abs(b - a)) / (np.max(np.abs(a)) or 1.0)) for a, b in pairs)
+    return moved, float(unrest)
+
+
+@ft.partial(jax.jit, static_argnames="form")
+def step_in(moving: list, facts: list, key, form: Anatomy) -> tuple[list, Any]:
+    """What moves after one round, in the dtypes it is given, and the unrest."""
+    after, unrest = one_round(form.join(moving, facts), jnp.uint32(0), key, Setting(), exact_knobs())
+    return form.split(after)[0], unrest
+
+
+def settle_host(problem, society: HostSociety, tolerance, method: Method, seed: int, max_rounds: int) -> Outcome:
+    """Host societies: plain iteration until the signal's unrest falls below the tolerance."""
+    if not isinstance(method, Picard) or method.damping != 1.0:
+        raise Refused("a host society is settled by plain iteration: Picard() alone")
+    outcome = run(society, max_rounds, seed, tolerance=tolerance)
+    if outcome.status == Status.DONE:
+        outcome = dataclasses.replace(outcome, code=CODES.index(Status.UNSETTLED))
+    if isinstance(problem, Problem):
+        values = problem.outcome(outcome.society).values
+        gap = problem.gap(dataclasses.replace(outcome, values=values))
+        settled = outcome.status == Status.SETTLED and gap <= tolerance
+        code = Status.SETTLED if settled else Status.UNSETTLED if outcome.status == Status.SETTLED else outcome.status
+        outcome = dataclasses.replace(
+            outcome, values=values | {"gap": gap}, certificate=max(outcome.unrest, gap), code=CODES.index(code)
+        )
+        return outcome
+    return dataclasses.replace(outcome, certificate=outcome.unrest)

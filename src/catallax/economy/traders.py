@@ -1,0 +1,127 @@
+"""Traders on posts: the price-taker, and the influencer who reckons with the own effect on the price.
+
+All endowments are for sale. A trader who holds the share s_j = e_j / S_j of good j bids money b_j, and believes
+that the share `leak` = l of its own bid moves the price: with M_j all money last seen at post j, b0 its own
+last bid and A_j = M_j - l b0_j,
+
+    price p_j(b) = (A_j + l b_j) / S_j,   bundle x_j = b_j / p_j(b),   budget sum_j (1 - l s_j) b_j <= sum_j s_j A_j.
+
+l = 0 is the price-taker (Walras), l = 1 the influencer (Nash on the posts of Dubey and Shubik). With z_j = l x_j / S_j
+the first-order condition of CES utility in x, at prices q_j = A_j / S_j and c_j = 1 - l s_j, is
+
+    x_j (1 - z_j)^(-2 s) = t k_j,   k_j = (a_j / (c_j q_j))^s   (k_j = a_j at s = 0),   b_j = q_j x_j / (1 - z_j).
+
+Spending rises in t, one unknown for the one budget constraint: Newton safeguarded by bisection, between bounds that
+follow from d log b_j / d log t = 1 / (1 - z_j + 2 s z_j). Inside, y = logit z solves log z - 2 s log(1 - z) = log(l t k_j / S_j) by Newton, whose
+left side has slopes between 1 and 2 s and so converges from anywhere.
+
+P. Dubey and M. Shubik, A theory of money and financial institutions: the noncooperative equilibria of a closed
+economy with market supply and bidding strategies, J. Economic Theory 17, 1978.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from catallax.core.agent import Agent, View
+
+HALVINGS = 100  # at most: Newton within the bracket takes about six steps, bisection where it would leave it
+NEWTONS = 10
+
+
+class PriceTaker(Agent):
+    """Sells everything, takes prices as given, spends the income as it likes best."""
+
+    endowment: Float[Array, "*traders goods"]
+    utility: Any
+    quantities: bool = eqx.field(static=True, default=False)
+
+    def respond(self, view: View, key):
+        """The bid at each post (money; or the quantities demanded where `quantities`)."""
+        price = view.public
+        bid = self.utility.spending(price, price @ self.endowment)
+        return self, bid / price if self.quantities else bid
+
+
+class Influencer(Agent):
+    """Knows how the posts work, and that the share `leak` of its own bid moves the price: a best response to the others."""
+
+    endowment: Float[Array, "*traders goods"]
+    utility: Any
+    bid: Float[Array, "*traders goods"]
+    supply: Float[Array, " *traders goods"]
+    leak: Float[Array, ""]
+
+    def respond(self, view: View, key):
+        """The bid at each post (money)."""
+        money = view.public * self.supply
+        bid = best_bid(self.utility, self.endowment / self.supply, self.supply, money - self.leak * self.bid, self.leak)
+        return eqx.tree_at(lambda a: a.bid, self, bid), bid
+
+
+@jax.jit  # traced once for all that call it: rounds, their shapes, certificates
+def best_bid(utility, share, supply, others, leak) -> Float[Array, " goods"]:
+    """The bid that maximises utility given A = `others` [money]; see the head of this file. Arrays [goods]; `leak` scalar."""
+    tiny = jnp.asarray(jnp.finfo(share.dtype).tiny, share.dtype)
+    others = jnp.maximum(others, tiny)
+    keep = 1 - leak * share
+    price = others / supply
+    elasticity = utility.elasticity
+    log_weight = utility.log_weight(jnp.log(keep * price))
+    log_cost = jnp.log(keep * price)
+    log_income = jnp.log(jnp.sum(share * others))
+    log_leak = jnp.log(jnp.maximum(leak, tiny)) - jnp.log(supply)
+
+    def spending(log_t):  # log of money kept for each good, and d log / d log t
+        log_demand = log_weight + log_t
+        log_rest, slope = fill(log_demand + log_leak, elasticity)
+        return log_cost + log_demand + (2 * elasticity - 1) * log_rest, slope
+
+    def over(log_t):  # how far log spending lies above log income, and its slope
+        logs, slope = spending(log_t)
+        total = jax.nn.logsumexp(logs)
+        return total - log_income, jnp.exp(logs - total) @ slope
+
+    start = log_income - jax.nn.logsumexp(log_weight + log_cost)
+    end = start - over(start)[0] * jnp.maximum(1, 2 * elasticity)
+    log_t = budget_root(over, jnp.minimum(start, end), jnp.maximum(start, end))
+    return jnp.exp(spending(log_t)[0]) / keep
+
+
+def budget_root(over, low, high):
+    """Where `over`, increasing from `low` to `high`, is 0: Newton inside a bracket that bisection shrinks."""
+    exact = 4 * jnp.finfo(low.dtype).eps
+
+    def going(carry):
+        n, low, high, _, excess = carry
+        return (n < HALVINGS) & (jnp.abs(excess) > exact) & (high - low > exact * jnp.maximum(1, jnp.abs(high)))
+
+    def shrink(carry):
+        n, low, high, x, _ = carry
+        excess, slope = over(x)
+        low, high = jnp.where(excess > 0, low, x), jnp.where(excess > 0, x, high)
+        step = x - excess / slope
+        inside = (step > low) & (step < high) & (n % 2 == 0)  # every other step halves: slopes near z = 1 mislead
+        return n + 1, low, high, jnp.where(jnp.abs(excess) > exact, jnp.where(inside, step, (low + high) / 2), x), excess
+
+    return jax.lax.while_loop(going, shrink, (0, low, high, (low + high) / 2, jnp.full_like(low, jnp.inf)))[3]
+
+
+def fill(log_ratio, elasticity):
+    """log(1 - z) where log z - 2 s log(1 - z) = `log_ratio` [goods], and 1 / (1 - z + 2 s z); at s = 0, z = ratio, below 1."""
+    start = jnp.where(log_ratio < 0, log_ratio, log_ratio / jnp.maximum(2 * elasticity, 1))
+
+    def newton(_, y):
+        z = jax.nn.sigmoid(y)
+        excess = -jax.nn.softplus(-y) + 2 * elasticity * jax.nn.softplus(y) - log_ratio
+        return y - excess / jnp.maximum(1 - z + 2 * elasticity * z, 1e-3)
+
+    y = jax.lax.fori_loop(0, NEWTONS, newton, start)
+    most = jnp.ones_like(log_ratio) - 4 * jnp.finfo(log_ratio.dtype).eps  # a bare number would be rounded to float32
+    leontief = jnp.minimum(jnp.exp(jnp.minimum(log_ratio, 0)), most)
+    z = jnp.where(elasticity == 0, leontief, jax.nn.sigmoid(y))
+    log_rest = jnp.where(elasticity == 0, jnp.log1p(-leontief), -jax.nn.softplus(y))
+    return log_rest, 1 / (1 - z + 2 * elasticity * z)

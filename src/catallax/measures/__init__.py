@@ -1,0 +1,1 @@
+"""Measures of outcomes: pure functions of what came about, whoever brought it about."""

@@ -1,0 +1,116 @@
+"""How much must be told? Welfare from silence, through a few bits and the exact signal, to knowledge of the own effect.
+
+Every point is a run: bits through a `Channel`, leaks as a society that believes in so much of its own effect. Each
+seed but the first disturbs the facts a little, so that the interval is over problems like the one given.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from catallax.core.channel import Channel
+from catallax.core.errors import Refused
+from catallax.core.outcome import Outcome, Status
+from catallax.core.problem import Problem
+from catallax.core.run import run
+from catallax.measures.bits import bits as bits_of
+from catallax.core.answer import Answer
+from catallax.questions.regimes import NEARBY, UntilInterrupted, headline, nearby, percent, spread, unless_interrupted
+
+BITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
+LEAKS = (0.1, 0.25, 0.5, 0.75, 1.0)
+ENOUGH = 0.99  # of what the exact signal reaches: what "a few bits are enough" means in the headline
+
+
+def frontier(
+    problem: Problem,
+    *,
+    bits: Sequence[int] = BITS,
+    leaks: Sequence[float] = LEAKS,
+    seeds: int = 20,
+    seed: int = 0,
+    rounds: int = 300,
+    tolerance: float = 1e-6,
+    nearness: float = NEARBY,
+    system: str | None = None,
+    look: Callable[[int, int], None] | None = None,
+) -> Answer:
+    """One row a point: its mean headline over `seeds` problems, a 95 % interval, the share settled, bits a round.
+
+    `look(done, of)` is called after each seed.
+    """
+    points = [("silence", "silence", 0.0)]
+    points += [(f"{b} bit" + "s" * (b > 1), "bits", float(b)) for b in bits]
+    points += [("exact", "exact", float(max(32, *bits)) if bits else 32.0)]
+    points += [(f"leak {leak:g}", "leak", float(leak)) for leak in leaks]
+    found: dict[str, list[tuple[float, bool]]] = {name: [] for name, _, _ in points}
+    notes: list[str] = []
+    with UntilInterrupted(seeds) as tried:
+        for k, economy in nearby(problem, seeds, seed, nearness):
+            fresh: dict[str, tuple[float, bool]] = {}
+            for name, kind, told in points:
+                try:
+                    outcome = unless_interrupted(reached(economy, kind, told, seed + k, rounds, tolerance))
+                    fresh[name] = (headline(economy, outcome), outcome.status is Status.SETTLED)
+                except Refused as refusal:
+                    if f"{name}: {refusal}" not in notes:
+                        notes.append(f"{name}: {refusal}")
+            for name, sample in fresh.items():
+                found[name].append(sample)
+            tried.done += 1
+            if look is not None:
+                look(tried.done, seeds)
+    society = problem.society()
+    rows = [
+        dict(
+            point=name,
+            kind=kind,
+            told=told,
+            **spread([value for value, _ in found[name]]),
+            seeds=len(found[name]),
+            settled=float(np.mean([s for _, s in found[name]])) if found[name] else None,
+            bits=0 if kind == "silence" else bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"],
+        )
+        for name, kind, told in points
+    ]
+    notes.append(
+        f"The first of {seeds} seeds is the problem as given; each other one disturbs its facts by about {nearness:.0%}. "
+        "The band is the 95 % interval of the mean."
+    )
+    notes.append("A point through few bits need not come to rest: its signal is then taken as it is after the last round.")
+    facts = dict(problem.words()) | {"seed": seed, "rounds": rounds, "tolerance": tolerance}
+    tried.said(notes, facts)
+    return Answer("frontier", system or type(problem).__name__.lower(), rows, finding(rows, problem), notes, facts)
+
+
+def reached(problem: Problem, kind: str, told: float, seed: int, rounds: int, tolerance: float) -> Outcome:
+    """One point of the frontier."""
+    if kind == "silence":
+        return settled(problem.silence())
+    if kind == "leak":
+        return problem.contest(told)
+    channel = Channel(bits=int(told)) if kind == "bits" else None
+    return run(problem, rounds, seed, tolerance=tolerance, channel=channel)
+
+
+def settled(outcome: Outcome) -> Outcome:
+    from catallax.questions.regimes import with_status
+
+    return with_status(outcome, Status.SETTLED)
+
+
+def finding(rows: list[dict], problem: Problem) -> str:
+    """The frontier in one sentence, as the numbers have it."""
+    exact = next(r["efficiency"] for r in rows if r["kind"] == "exact")
+    few = [r for r in rows if r["kind"] == "bits" and r["efficiency"] >= ENOUGH * exact]
+    full = [r for r in rows if r["kind"] == "leak" and r["told"] == 1.0]
+    signal = problem.words().get("signal", "signal")
+    if not few:
+        return f"No number of bits tried brings the {signal} within {1 - ENOUGH:.0%} of its exact value's {percent(exact)}."
+    said = f"{few[0]['point'].capitalize()} of {signal} {'reach' if few[0]['told'] > 1 else 'reaches'} {percent(few[0]['efficiency'])} of what is possible"
+    if not full or not np.isfinite(full[0]["efficiency"]):
+        return said + "."
+    less = few[0]["efficiency"] - full[0]["efficiency"]
+    beaten = full[0]["high"] < few[0]["low"]
+    word = "more than" if beaten and less > 0 else "as much as" if abs(less) < 1e-3 else "less than" if less < 0 else "about as much as"
+    return f"{said}, {word} full information ({percent(full[0]['efficiency'])})."

@@ -1,0 +1,135 @@
+"""The four regimes of a problem, each attempted and timed, and small things that all questions need."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from catallax.core.errors import Refused
+from catallax.core.outcome import CODES, Outcome, Status
+from catallax.core.problem import Problem
+from catallax.core.random import key as make_key
+from catallax.core.run import run
+from catallax.core.settle import settle
+from catallax.measures.welfare import interval
+
+ROUNDS = 5000  # allowed to the signal's regime
+NEARBY = 0.1  # how far a seed disturbs the facts: each endowment by about a tenth
+
+
+class UntilInterrupted:
+    """Ctrl-C ends the block, and what was complete by then is the answer; `done` counts it.
+
+    Where nothing was complete the interrupt goes on. `said(notes, facts)` tells the reader.
+    """
+
+    def __init__(self, of: int, what: str = "seeds"):
+        self.done, self.of, self.what, self.seen = 0, of, what, False
+
+    def __enter__(self) -> "UntilInterrupted":
+        return self
+
+    def __exit__(self, kind: type | None, *_: Any) -> bool:
+        self.seen = kind is not None and issubclass(kind, KeyboardInterrupt) and self.done > 0
+        return self.seen
+
+    def said(self, notes: list[str], facts: dict) -> None:
+        """A note and a fact where it was interrupted."""
+        if self.seen:
+            notes.append(f"interrupted after {self.done} of {self.of} {self.what}")
+            facts["interrupted"] = True
+
+
+def unless_interrupted(outcome: Outcome) -> Outcome:
+    """The outcome. `run` obeys Ctrl-C by returning what is done: here it ends the question too."""
+    if outcome.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    return outcome
+
+
+class Attempt(NamedTuple):
+    """What a regime came to: its outcome (None where it was refused), why it was refused, and the seconds it took."""
+
+    outcome: Outcome | None
+    reason: str
+    seconds: float
+
+    @property
+    def status(self) -> str:
+        if self.outcome is None:
+            return "interrupted" if self is UNTRIED else "refused"
+        return str(self.outcome.status)
+
+
+UNTRIED = Attempt(None, "", 0.0)  # what Ctrl-C left of a regime
+
+
+def attempt(regime: Callable[[], Outcome]) -> Attempt:
+    """Runs a regime; one that has no meaning for the problem says why."""
+    began = time.perf_counter()
+    try:
+        return Attempt(unless_interrupted(regime()), "", time.perf_counter() - began)
+    except Refused as refusal:
+        return Attempt(None, str(refusal), time.perf_counter() - began)
+
+
+def coordinated(problem: Problem, seed: int = 0, tolerance: float = 1e-6, rounds: int = ROUNDS) -> Outcome:
+    """The signal's regime at rest: settled with its certificate; run to rest where whole numbers move."""
+    try:
+        return settle(problem, tolerance, seed=seed, max_rounds=rounds)
+    except Refused:
+        outcome = unless_interrupted(run(problem, rounds, seed, tolerance=tolerance))
+    if outcome.status is Status.DONE:
+        return with_status(outcome, Status.UNSETTLED)
+    return outcome
+
+
+def with_status(outcome: Outcome, status: Status) -> Outcome:
+    """The outcome, ended otherwise."""
+    import dataclasses
+
+    return dataclasses.replace(outcome, code=CODES.index(status))
+
+
+def nearby(problem: Problem, seeds: int, seed: int = 0, size: float = NEARBY) -> Iterator[tuple[int, Problem]]:
+    """The problem as it is, then `seeds - 1` like it, its facts disturbed by `size`."""
+    for k in range(seeds):
+        yield k, problem if k == 0 else problem.shocked(make_key(seed + k), size)
+
+
+def headline(problem: Problem, outcome: Outcome) -> float:
+    """The welfare entry that the questions plot."""
+    return float(problem.welfare(outcome)[problem.headline])
+
+
+def spread(samples: list[float]) -> dict[str, float]:
+    """Mean and 95 % interval as columns; NaN where a sample is missing."""
+    values = np.asarray(samples, float)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return dict(efficiency=float("nan"), low=float("nan"), high=float("nan"))
+    mean, low, high = interval(values)
+    return dict(efficiency=mean, low=low, high=high)
+
+
+def percent(value: float) -> str:
+    """A share in words, never rounded up to a perfect 100 %."""
+    if not np.isfinite(value):
+        return "an unknown share"
+    if 0.9995 <= value < 1 - 1e-9:
+        return f"{100 * value:.2f} %" if value < 0.99995 else "over 99.99 %"
+    return f"{100 * value:.1f} %"
+
+
+def carry_over(old: Any, new: Any) -> Any:
+    """`new` with the leaves of `old` wherever they have the same place, shape and type: state that outlives a change of facts."""
+    before = {jax.tree_util.keystr(p): x for p, x in jax.tree_util.tree_leaves_with_path(old)}
+
+    def pick(path, leaf):
+        kept = before.get(jax.tree_util.keystr(path))
+        same = kept is not None and np.shape(kept) == np.shape(leaf) and np.result_type(kept) == np.result_type(leaf)
+        return kept if same else leaf
+
+    return jax.tree_util.tree_map_with_path(pick, new)

@@ -1,0 +1,116 @@
+"""Does it reorganise when the world changes? The facts change, the state stays, and rounds are counted to the new rest."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from catallax.core.errors import Refused
+from catallax.core.facts import anatomy
+from catallax.core.outcome import Status
+from catallax.core.problem import Problem
+from catallax.core.random import key as make_key
+from catallax.core.record import Record
+from catallax.core.round import Setting, State
+from catallax.core.run import run
+from catallax.core.society import HostSociety, Society, as_arrays
+from catallax.core.answer import Answer
+from catallax.questions.lesion import restate
+from catallax.questions.regimes import coordinated, headline, percent
+
+BACK = 0.99  # of the new rest's headline: what recovered means
+
+
+def shock(
+    problem: Problem,
+    *,
+    size: float = 0.5,
+    rounds: int = 60,
+    seed: int = 0,
+    tolerance: float = 1e-6,
+    system: str | None = None,
+) -> Answer:
+    """One row a round after the shock: unrest, headline, distance of the signal to its new rest.
+
+    `size`: how much the facts are disturbed, a share. Raises `Refused` for host societies.
+    """
+    if isinstance(problem.society(), HostSociety):
+        raise Refused("a host society keeps facts and state where they cannot be told apart: it cannot be shocked from outside")
+    old = coordinated(problem, seed, tolerance)
+    changed = problem.shocked(make_key(seed), size)
+    new = coordinated(changed, seed, tolerance)
+    society = restate(changed.society(), old.society)
+    track = followed(society)
+    ran = run(society, rounds, seed, record=track.record)
+    goal = headline(changed, new)
+    rows = []
+    for k, then in enumerate(track.societies(ran.record)):
+        value = headline(changed, changed.outcome(then))
+        rows.append(
+            dict(
+                round=int(ran.record["round"][k]),
+                unrest=float(ran.record["unrest"][k]) if k else None,
+                efficiency=value,
+                distance=distance(then, new.society),
+            )
+        )
+    recovered = back_after([r["efficiency"] for r in rows], BACK * goal, [r["round"] for r in rows])
+    facts = dict(problem.words()) | dict(
+        seed=seed, size=size, recovered=recovered, before=headline(problem, old), rest=goal, settled=new.status is Status.SETTLED
+    )
+    notes = [f"recovered: within {1 - BACK:.0%} of the new rest's value for good."]
+    if ran.status is Status.INTERRUPTED:
+        notes.append(f"interrupted after {ran.rounds} of {rounds} rounds")
+        facts["interrupted"] = True
+    if new.status is not Status.SETTLED:
+        notes.append(f"The changed problem itself is {new.status}: {new.status.sentence}.")
+    return Answer("shock", system or type(problem).__name__.lower(), rows, finding(rows, recovered, size, problem), notes, facts)
+
+
+class Track:
+    """Records what moves, round by round, and rebuilds the society of each."""
+
+    def __init__(self, society: Society):
+        self.start = State(as_arrays(society))
+        self.form = anatomy(self.start, Setting())
+        count = len(self.form.split(self.start)[0])
+        form = self.form
+        leaf = {f"leaf{i}": (lambda s, i=i: form.split(State(s))[0][i]) for i in range(count)}
+        self.record = Record(every=1, **leaf)
+        self.names = list(leaf)
+
+    def societies(self, record: dict[str, np.ndarray]) -> list[Society]:
+        facts = self.form.split(self.start)[1]
+        length = len(record["round"])
+        return [self.form.join([record[name][k] for name in self.names], facts).society for k in range(length)]
+
+
+def followed(society: Society) -> Track:
+    """A record of all that moves."""
+    return Track(society)
+
+
+def distance(then: Society, rest: Society) -> float:
+    """The largest relative difference between what everyone reads now and at the new rest."""
+    far = 0.0
+    for a, b in zip(jax.tree.leaves(then.signal.public()), jax.tree.leaves(rest.signal.public()), strict=True):
+        a, b = np.asarray(a, float), np.asarray(b, float)
+        far = max(far, float(np.max(np.abs(a - b) / np.maximum(np.abs(b), 1e-300))))
+    return far
+
+
+def back_after(values: list[float], level: float, rounds: list[int]) -> int | None:
+    """The first round from which on the values stay at or above the level."""
+    below = [k for k, value in enumerate(values) if not value >= level]
+    if not below:
+        return rounds[0]
+    return rounds[below[-1] + 1] if below[-1] + 1 < len(rounds) else None
+
+
+def finding(rows: list[dict], recovered: Any, size: float, problem: Problem) -> str:
+    """The shock in one sentence."""
+    start, end = rows[0]["efficiency"], rows[-1]["efficiency"]
+    fell = f"A shock of {size:.0%} brings {problem.headline} to {percent(start)}"
+    if recovered is None:
+        return f"{fell}, and {rows[-1]['round']} rounds later it is at {percent(end)}: it has not recovered."
+    return f"{fell}; after {recovered} round{'s' * (recovered != 1)} it is back within {1 - BACK:.0%} of its new rest ({percent(end)})."

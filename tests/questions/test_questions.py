@@ -1,0 +1,148 @@
+"""The five questions on small economies: what their rows must say whatever the machine."""
+
+import math
+
+import numpy as np
+import pytest
+
+import catallax as cx
+from catallax.economy import Exchange
+from catallax.questions import compare, frontier, lesion, replicate, shock, sweep
+
+
+@pytest.fixture(scope="module")
+def valley() -> Exchange:
+    return Exchange.example()
+
+
+def owners(n: int) -> Exchange:
+    return Exchange(np.repeat(np.eye(2), n, axis=0), np.ones((2 * n, 2)), np.ones(2 * n))
+
+
+def by(answer, key):
+    return {row[key]: row for row in answer.rows}
+
+
+def test_compare_orders_the_regimes(valley):
+    answer = compare(valley)
+    rows = by(answer, "regime")
+    assert list(rows) == ["silence", "signal", "planner", "full_information"]
+    assert rows["silence"]["efficiency"] < rows["full_information"]["efficiency"] < rows["signal"]["efficiency"] <= 1
+    assert rows["signal"]["status"] == rows["planner"]["status"] == "settled"
+    assert rows["planner"]["share_of_optimum"] == 1
+    assert rows["silence"]["bits"] == 0 < rows["signal"]["bits"] < rows["planner"]["bits"]
+    assert answer.facts["price_of_the_equilibrium_found"] == pytest.approx(
+        rows["planner"]["efficiency"] / rows["full_information"]["efficiency"]
+    )
+    assert "but with full information" in answer.headline
+
+
+def test_compare_says_why_a_regime_is_refused():
+    sole = Exchange(np.eye(3), np.ones((3, 3)), np.ones(3))
+    answer = compare(sole)
+    assert by(answer, "regime")["full_information"]["status"] == "refused"
+    assert any("single owner" in note for note in answer.notes)
+    assert by(answer, "regime")["full_information"]["efficiency"] is None
+
+
+def test_compare_of_a_cycling_economy_says_so():
+    taste = np.array([[1.0, 1, 0], [0, 1, 1], [1, 0, 1]])
+    scarf = Exchange(np.eye(3), taste, np.zeros(3), opening=np.array([0.5, 0.3, 0.2]))
+    answer = compare(scarf)
+    assert by(answer, "regime")["signal"]["status"] == "cycling"
+    assert "cycling" in answer.headline
+
+
+def test_frontier_climbs_from_silence_and_falls_with_full_information(valley):
+    seen = []
+    answer = frontier(valley, bits=(1, 4), leaks=(0.5, 1.0), seeds=3, look=lambda k, n: seen.append((k, n)))
+    rows = by(answer, "point")
+    assert list(rows) == ["silence", "1 bit", "4 bits", "exact", "leak 0.5", "leak 1"]
+    means = [rows[p]["efficiency"] for p in ("silence", "1 bit", "4 bits", "exact")]
+    assert means == sorted(means)
+    assert rows["exact"]["efficiency"] > 1 - 1e-9
+    assert rows["leak 1"]["efficiency"] < rows["leak 0.5"]["efficiency"] < rows["4 bits"]["efficiency"]
+    assert all(r["low"] <= r["efficiency"] <= r["high"] and r["seeds"] == 3 for r in answer.rows)
+    assert rows["1 bit"]["bits"] < rows["4 bits"]["bits"] < rows["exact"]["bits"]
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert answer.headline.startswith("4 bits of price reach 99.8 %") and "more than full information" in answer.headline
+
+
+def test_frontier_does_not_claim_what_is_not_so():
+    plain = frontier(owners(2), bits=(1, 2), leaks=(), seeds=2)
+    assert "full information" not in plain.headline
+
+
+def test_lesion_without_a_master():
+    answer = lesion(owners(5), fractions=(0.0, 0.4), seeds=3)
+    for row in answer.rows:
+        assert row["recovered"] > 1 - 1e-9
+    intact = [r for r in answer.rows if r["removed"] == 0]
+    assert all(r["efficiency"] > 1 - 1e-9 for r in intact)
+    assert {r["order"] for r in answer.rows} == {"random", "influential"}
+
+
+def test_lesion_takes_the_most_influential_first(valley):
+    answer = lesion(valley, fractions=(0.2,), seeds=6)
+    rows = by(answer, "order")
+    assert rows["influential"]["efficiency"] < rows["random"]["efficiency"]
+
+
+def test_shock_is_forgotten(valley):
+    answer = shock(valley, size=0.5, rounds=30)
+    first, last = answer.rows[0], answer.rows[-1]
+    assert first["round"] == 0 and last["round"] == 30
+    assert first["efficiency"] < 0.99 < last["efficiency"]
+    assert last["distance"] < 1e-4 < first["distance"]
+    unrest = [r["unrest"] for r in answer.rows[1:]]
+    assert unrest[-1] < 1e-3 * unrest[0]
+    recovered = answer.facts["recovered"]
+    level = 0.99 * answer.facts["rest"]
+    assert all(r["efficiency"] >= level for r in answer.rows if r["round"] >= recovered)
+    assert recovered == 0 or answer.rows[recovered - 1]["efficiency"] < level
+
+
+def test_replicate_quarters_the_loss():
+    answer = replicate(owners(2), copies=(1, 2, 4))
+    loss = [r["inefficiency"] for r in answer.rows]
+    assert [r["agents"] for r in answer.rows] == [4, 8, 16]
+    assert all(3.2 < a / b < 5 for a, b in zip(loss, loss[1:], strict=False))
+    assert all(math.isclose(a["effect"] / b["effect"], 2, rel_tol=1e-4) for a, b in zip(answer.rows, answer.rows[1:], strict=False))
+    assert all(a["gain"] > b["gain"] > 0 for a, b in zip(answer.rows, answer.rows[1:], strict=False))
+
+
+def test_sweep_names_the_worst():
+    answer = sweep([(f"draw {k}", Exchange.drawn(k)) for k in range(3)], regimes=("silence", "signal"))
+    assert len(answer.rows) == 6
+    spread = answer.facts["distribution"]["silence"]
+    worst = min((r for r in answer.rows if r["regime"] == "silence"), key=lambda r: r["efficiency"])
+    assert spread["worst"] == worst["draw"] and spread["lowest"] == worst["efficiency"]
+    assert worst["draw"] in answer.headline
+
+
+def test_answers_are_plain(valley):
+    import json
+
+    json.dumps(compare(valley).json(), allow_nan=False)
+
+
+def test_seeds_are_repeatable(valley):
+    once, again = (frontier(valley, bits=(1,), leaks=(), seeds=2, seed=5).rows for _ in range(2))
+    assert once == again
+    assert once != frontier(valley, bits=(1,), leaks=(), seeds=2, seed=6).rows
+
+
+def test_problems_without_a_regime_say_so():
+    class Bare(cx.Problem):
+        def society(self, leak=0.0):
+            raise cx.Refused("nothing to do")
+
+        def outcome(self, society, heard=None):
+            raise AssertionError
+
+        def welfare(self, outcome):
+            raise AssertionError
+
+    answer = compare(Bare())
+    assert all(r["status"] == "refused" for r in answer.rows)
+    assert any("Bare has no plan" in note for note in answer.notes)
