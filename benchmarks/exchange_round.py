@@ -146,6 +146,9 @@ STARTS = (
 def starts_table(options: harness.Options) -> harness.Table:
     """Wall time of whole processes. A quick run times `--help` alone."""
     program = Path(sys.executable).with_name("catallax")
+    if not program.exists():
+        note = f"No figures: the command is not installed beside {sys.executable}; `make bench` installs it."
+        return harness.Table("Start-up of the command line", [{"what": "catallax"}], [note])
     rows, notes = [], []
     with tempfile.TemporaryDirectory() as folder:
         for start in STARTS[:1] if options.quick else STARTS:

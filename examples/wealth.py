@@ -59,12 +59,12 @@ def main():
     """Print the Gini index as it grows, and the law of wealth at the end beside the exponential."""
     purses = jnp.full(PEOPLE, MONEY, jnp.int32)
     start = cx.Society(Person(purses, jnp.int32(PEOPLE)), Post(jnp.zeros_like(purses)))
-    outcome = cx.run(start, rounds=4000, record=cx.Record(every=500, wealth=wealth))
-    for round_, held in zip(outcome.record["round"], outcome.record["wealth"], strict=True):
+    record = cx.run(start, rounds=4000, record=cx.Record(every=500, wealth=wealth)).record or {}
+    for round_, held in zip(record["round"], record["wealth"], strict=True):
         print(f"round {round_:5d}   money {held.sum():,}   Gini {gini(held):.3f}")
     print("\n  more than   of the people   exponential")
     for units in range(0, 101, 20):
-        share = np.mean(outcome.record["wealth"][-1] > units)
+        share = np.mean(record["wealth"][-1] > units)
         print(f"{units:8d}       {share:10.1%}   {np.exp(-(units + 1) / (MONEY + 0.5)):10.1%}")
 
 

@@ -44,8 +44,8 @@ def test_failures_are_sentences(ready, code, sentence):
         peers.ask(peer, {}, timeout=1.0 if "sleep" in code else 60.0)
 
 
-def test_other_pins_make_the_environment_again(ready, monkeypatch):
-    _, peer = ready
+@pytest.mark.usefixtures("ready")
+def test_other_pins_make_the_environment_again(monkeypatch):
     commands = []
 
     def install(command, peer):

@@ -1,14 +1,14 @@
 """Small societies that the tests of the core share: each shows one thing that a loop can get wrong.
 
-    wealth    an inbox for each agent, counted; as deltas (any activation) or used up by being read (synchronous)
-    life      whole rows gathered; the local view is kept for every place
-    vote      standing votes, counted; agents draw random numbers
-    census    a mapping of merges: sum, count, max, min, rows; awkward floats; standing
-    flock     a mean field: float sums of sines and cosines, with random turns
-    trail     deposits on cells that evaporate; the local view follows from the agent's own place
-    market    two populations of different sizes, heard together
-    queue     agents that write down how many spoke before them
-    drift     a signal that halves its way to rest in every round
+wealth    an inbox for each agent, counted; as deltas (any activation) or used up by being read (synchronous)
+life      whole rows gathered; the local view is kept for every place
+vote      standing votes, counted; agents draw random numbers
+census    a mapping of merges: sum, count, max, min, rows; awkward floats; standing
+flock     a mean field: float sums of sines and cosines, with random turns
+trail     deposits on cells that evaporate; the local view follows from the agent's own place
+market    two populations of different sizes, heard together
+queue     agents that write down how many spoke before them
+drift     a signal that halves its way to rest in every round
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -81,7 +81,7 @@ class Mailbox(Post):
         return summary.at[action.to].add(action.units).at[action.owner].add(-action.taken)
 
     def propagate(self, summary):
-        return Mailbox(self.inbox + summary)
+        return type(self)(self.inbox + summary)
 
 
 def wealth(agents: int, post: type[Post] = Mailbox) -> Society:
@@ -121,7 +121,7 @@ class Field(Signal):
         return (rows + jnp.roll(rows, 1, 1) + jnp.roll(rows, -1, 1) - field).ravel()
 
     def propagate(self, summary):
-        return Field(summary, self.width)
+        return type(self)(summary, self.width)
 
 
 def life(width: int, seed: int = 0) -> Society:
@@ -211,7 +211,7 @@ class Census(Signal):
         return {"mean": Span(-3.0, 3.0), "spread": Span(0.5, 2.0, "log")}
 
     def propagate(self, summary):
-        return Census(*summary[:4], self.people, summary.board)
+        return type(self)(*summary[:4], self.people, summary.board)
 
     def unrest(self, summary):
         return jnp.abs(summary.total - self.total).max() / self.people
@@ -235,7 +235,7 @@ class Bird(Agent):
         x, y = view.public
         turn = 0.3 * jnp.sin(jnp.arctan2(y, x) - self.angle) + self.restless * jax.random.normal(key)
         angle = self.angle + turn
-        return Bird(angle, self.restless), (jnp.cos(angle), jnp.sin(angle))
+        return type(self)(angle, self.restless), (jnp.cos(angle), jnp.sin(angle))
 
 
 class Heading(Signal):
@@ -247,7 +247,7 @@ class Heading(Signal):
 
     def propagate(self, summary):
         length = jnp.sqrt(summary[0] ** 2 + summary[1] ** 2 + 1e-6)
-        return Heading(summary[0] / length, summary[1] / length)
+        return type(self)(summary[0] / length, summary[1] / length)
 
     def span(self):
         return (Span(-1.0, 1.0), Span(-1.0, 1.0))
@@ -293,7 +293,7 @@ class Trail(Signal):
         return jnp.zeros_like(self.level).at[actions.place].add(actions.amount)
 
     def propagate(self, summary):
-        return Trail(0.5 * self.level + summary)
+        return type(self)(0.5 * self.level + summary)
 
 
 def trail(ants: int, cells: int) -> Society:
@@ -326,7 +326,7 @@ class Bell(Signal):
         return self.price
 
     def propagate(self, summary):
-        return Bell(self.price + summary[0] - summary[1])
+        return type(self)(self.price + summary[0] - summary[1])
 
 
 def market(buyers: int, sellers: int) -> Society:
@@ -358,7 +358,7 @@ class Tally(Signal):
         return self.spoken
 
     def propagate(self, summary):
-        return Tally(summary)
+        return type(self)(summary)
 
 
 def queue(*speakers: int) -> Society:
@@ -399,7 +399,7 @@ class Drift(Signal):
         return (self.level, self.clock)
 
     def propagate(self, summary):
-        return Drift(self.level / 2, self.clock + 1)
+        return type(self)(self.level / 2, self.clock + 1)
 
     def unrest(self, summary):
         return self.level
@@ -422,7 +422,7 @@ class Walkers(HostAgent):
     place: np.ndarray
 
     def respond_all(self, view: View, key: np.ndarray):
-        coins = host_bits(host_fold_in(host_fold_in(key, 0), np.arange(self.place.size)))
+        coins = host_bits(host_fold_in(key, np.arange(self.place.size)))
         step = np.where(coins >> 31, 1, -1)
         return Walkers(self.place + step), step
 

@@ -54,8 +54,9 @@ def test_heard_is_the_centre_of_a_cell_and_all_cells_are_used(scale, bits):
 
 
 def test_one_bit_never_hears_an_end():
-    assert quantised(inside("log"), "log", 1).min() == pytest.approx(0.1, rel=1e-4)  # not .01: half way on the log scale
-    assert quantised(inside("linear"), "linear", 1).min() == pytest.approx(0.0, abs=1e-5)  # a quarter of the way up
+    """A quarter of the way up is the least that is heard: .1, not .01; 0, not -2."""
+    assert quantised(inside("log"), "log", 1).min() == pytest.approx(0.1, rel=1e-4)
+    assert quantised(inside("linear"), "linear", 1).min() == pytest.approx(0.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("scale", SPANS)

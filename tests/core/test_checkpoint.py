@@ -166,9 +166,7 @@ def test_resumed_is_uninterrupted(name, tmp_path):
 def test_resumed_until_rest(tmp_path):
     whole = run(economy(), 500, tolerance=1e-5, record=PRICES, checkpoint=tmp_path / "whole")
     assert whole.status == "settled" and 9 < whole.rounds < 500
-    stopped = run(
-        economy(), 500, tolerance=1e-5, record=PRICES, checkpoint=tmp_path / "cut", look=lambda frame: True
-    )
+    stopped = run(economy(), 500, tolerance=1e-5, record=PRICES, checkpoint=tmp_path / "cut", look=lambda frame: True)
     assert stopped.status == "stopped" and stopped.rounds < 9
     went_on = resume(economy(), tmp_path / "cut", record=PRICES)
     assert_same(whole, went_on, tmp_path / "whole", tmp_path / "cut")
@@ -285,6 +283,21 @@ def test_beginning_anew_where_a_run_is(tmp_path):
         with pytest.raises(BadInput, match="already holds a run at round 12 of 12"):
             begin()
     assert snapshot(tmp_path) == resting
+
+
+def test_beginning_anew_is_killed_at_once(tmp_path, monkeypatch):
+    """The old state does not stay beside new rows: there is then no checkpoint, and the run begins again."""
+    run(ONE, 12, record=PLACES, checkpoint=tmp_path)
+
+    def killed(path, rows, before):
+        raise SystemExit
+
+    monkeypatch.setattr("catallax.core.record.append", killed)
+    with pytest.raises(SystemExit):
+        run(ONE, 12, record=PLACES, checkpoint=tmp_path)
+    monkeypatch.undo()
+    refused(tmp_path, "holds no checkpoint")
+    assert len(run(ONE, 12, record=PLACES, checkpoint=tmp_path).record["place"]) == 5
 
 
 def test_beginning_anew_where_an_unfinished_run_or_something_else_is(tmp_path):

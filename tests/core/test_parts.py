@@ -35,7 +35,9 @@ def rows_equal(one, other) -> bool:
 @pytest.mark.parametrize("made", [so.flock, so.census, so.vote])
 def test_permuting_agents_permutes_actions_and_states_bit_for_bit(made):
     society, turned = made(48), np.random.default_rng(0).permutation(48)
-    there = as_arrays(Society(jax.tree.map(lambda x: x[turned] if x.ndim else x, society.agents), society.signal, turned))
+    there = as_arrays(
+        Society(jax.tree.map(lambda x: x[turned] if x.ndim else x, society.agents), society.signal, turned)
+    )
     here = as_arrays(Society(society.agents, society.signal, np.arange(48)))
     assert rows_equal(jax.tree.map(lambda x: np.asarray(x)[turned], acted(here)), acted(there))
 

@@ -15,6 +15,17 @@ from tests.core import societies as so
 SEED, AGENTS, ROUNDS = 11, 24, 10
 
 
+def drawn(draw, rounds: int, ids) -> np.ndarray:
+    """What agents draw in each round, [rounds, two populations, ids]: a hash of (seed, round, population, id)."""
+
+    def one(t, p, i):
+        return draw(jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(make_key(SEED), t), p), i))
+
+    table = jax.vmap(jax.vmap(jax.vmap(one, (None, None, 0)), (None, 0, None)), (0, None, None))
+    ids = np.arange(ids) if isinstance(ids, int) else np.asarray(ids)
+    return np.asarray(jax.jit(table)(np.arange(rounds), np.arange(2), ids.astype(np.uint32)))
+
+
 def awake(ids, share: float, rounds: int, population: int = 0) -> np.ndarray:
     """Who acts in which round, bool[rounds, agents]: a hash of (seed, round, population, id) below the share."""
 
@@ -23,18 +34,12 @@ def awake(ids, share: float, rounds: int, population: int = 0) -> np.ndarray:
         return jax.random.uniform(jax.random.fold_in(jax.random.fold_in(ours, population), i)) < share
 
     table = jax.jit(jax.vmap(jax.vmap(one, in_axes=(None, 0)), in_axes=(0, None)))
-    return np.asarray(table(jnp.arange(rounds), jnp.asarray(ids, jnp.uint32)))
+    return np.asarray(table(np.arange(rounds), np.asarray(ids, np.uint32)))
 
 
 def flips(rounds: int) -> np.ndarray:
     """Which voters vote the other way, bool[rounds, voters]."""
-
-    def one(t, i):
-        own = jax.random.fold_in(jax.random.fold_in(jax.random.fold_in(make_key(SEED), t), 0), i)
-        return jax.random.bits(own, (), jnp.uint32) % 4 == 0
-
-    table = jax.jit(jax.vmap(jax.vmap(one, in_axes=(None, 0)), in_axes=(0, None)))
-    return np.asarray(table(jnp.arange(rounds), jnp.arange(AGENTS, dtype=jnp.uint32)))
+    return drawn(lambda key: jax.random.bits(key, (), jnp.uint32) % 4 == 0, rounds, AGENTS)[:, 0]
 
 
 def test_a_fraction_with_standing_orders():
@@ -111,12 +116,12 @@ def test_both_posts_do_the_same_where_all_act():
 def test_two_populations_against_numpy():
     society = so.market(5, 8)
     price, limits = 4, [np.asarray(crowd.limit) for crowd in society.agents]
+    coins = drawn(lambda key: jax.random.randint(key, (), 0, 2), 6, 8)
     for t in range(6):
-        key, units = jax.random.fold_in(make_key(SEED), t), []
-        for p, (limit, side) in enumerate(zip(limits, (1, -1), strict=True)):
-            own = [jax.random.fold_in(jax.random.fold_in(key, p), i) for i in range(limit.size)]
-            coin = np.array([int(jax.random.randint(k, (), 0, 2)) for k in own])
-            units.append(int((np.maximum(side * (limit - price), 0) + coin).sum()))
+        units = [
+            int((np.maximum(side * (limit - price), 0) + coins[t, p, : limit.size]).sum())
+            for p, (limit, side) in enumerate(zip(limits, (1, -1), strict=True))
+        ]
         last, price = price, price + units[0] - units[1]
     after = run(society, 6, SEED).society
     assert int(after.signal.price) == price

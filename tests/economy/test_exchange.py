@@ -136,7 +136,7 @@ def test_prices_are_in_the_unit_of_account(valley):
 
 def test_goods_are_conserved_under_bad_prices(valley):
     told = cx.run(valley, 30, channel=cx.Channel(bits=1, noise=0.1), seed=3)
-    assert np.allclose(told.allocation.sum(0), valley.supply, rtol=1e-12)
+    assert np.allclose(told.allocation.sum(0), valley.stock, rtol=1e-12)
 
 
 def test_few_bits_beat_full_information(valley):

@@ -46,4 +46,8 @@ class HostAgent(eqx.Module):
 
     @abc.abstractmethod
     def respond_all(self, view: View, key: np.ndarray) -> tuple["HostAgent", Any]:
-        """The agents after this round and their stacked actions; `key` is uint32[2] of (seed, round)."""
+        """The agents after this round and their stacked actions.
+
+        `key`: uint32[2], a hash of (seed, round); `random.host_fold_in(key, ids)` gives each agent the words that
+        the key of a compiled agent of that id holds.
+        """

@@ -4,8 +4,8 @@ A leaf with the span (low, high) is cut into 2^bits cells of equal width, on its
 as the centre of its cell, so that one bit never says "price 0" and a heard leaf takes at most 2^bits values.
 Noise is Gaussian, its standard deviation a share of the span, one draw for everyone (it is the broadcast that
 is noisy); what lies beyond the span is heard at its end. Delay is in rounds. Loss is the chance that an agent
-hears nothing in a round and is idle. What reaches an agent alone (`View.local`) travels exactly: what is public is what is
-scarce.
+hears nothing in a round and is idle. What reaches an agent alone (`View.local`) travels exactly: what is public
+is what is scarce.
 """
 
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ class Wiring(NamedTuple):
 
 
 class Channel(eqx.Module):
-    """`bits` a public float leaf (1 to 32; None: exact), `noise` (share of the span), `delay` (rounds), `loss` (chance).
+    """`bits` a public float (1 to 32; None: exact), `noise` (share of its span), `delay` (rounds), `loss` (chance).
 
     Raises BadInput for a value outside these ranges.
     """
@@ -80,6 +80,7 @@ def spans(signal, public) -> list[Span]:
 
 
 def is_float(x) -> bool:
+    """True for what a channel cuts to bits."""
     return eqx.is_array(x) and jnp.issubdtype(x.dtype, jnp.floating)
 
 

@@ -71,7 +71,7 @@ class Checkpoint:
         now = {"round": t, "unrest": float(unrest), "rows": count, "fingerprint": self.mark}
         head = self.settings | now | {"format": FORMAT, "types": types, "made_with": maker()}
         with whole(self.folder / "state.npz") as file:
-            named = {f"leaf{i}": raw(x) for i, x in enumerate(arrays)}
+            named: dict[str, Any] = {f"leaf{i}": raw(x) for i, x in enumerate(arrays)}
             np.savez(file, header=np.frombuffer(to_json(head).encode(), np.uint8), **named)
             seal(file)
         cost = time.monotonic() - began
@@ -184,7 +184,7 @@ def resume(
 
     saved = load(folder)
     head = saved.head
-    society = problem.society() if isinstance(problem, Problem) else problem
+    society: Any = problem.society() if isinstance(problem, Problem) else problem
     stop = head["rounds"] if rounds is None else rounds
     check_continues(saved, stop, record)
     channel = Channel(**head["channel"])
@@ -286,7 +286,7 @@ def read_about(path: Path) -> Any:
 
 def is_key(x: Any) -> bool:
     """True for an array of typed PRNG keys."""
-    return eqx.is_array(x) and jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return eqx.is_array(x) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
 
 
 def stored(leaf: Any) -> np.ndarray:

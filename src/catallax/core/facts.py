@@ -77,9 +77,10 @@ def trace(tree: Any, shapes: tuple, constants: tuple, setting: Setting) -> Anato
 def check_kept(path: str, before, after) -> None:
     """A state keeps its shapes and dtypes."""
     if (before.shape, before.dtype) != (after.shape, after.dtype):
+        field = path.removeprefix(".society").removeprefix(".")
         raise Refused(
-            f"a round changes {path.removeprefix('.society').removeprefix('.')} from {before.dtype}{list(before.shape)} "
-            f"to {after.dtype}{list(after.shape)}: a state keeps its shape and type"
+            f"a round changes {field} from {before.dtype}{list(before.shape)} to {after.dtype}{list(after.shape)}: "
+            "a state keeps its shape and type"
         )
 
 

@@ -74,7 +74,8 @@ def locals_of(signal: Signal, agents) -> tuple:
     elif local is None:
         local = (None,) * len(crowds)
     if not isinstance(local, tuple) or len(local) != len(crowds):
-        raise Refused(f"{type(signal).__name__}.local must return a tuple, one part for each of {len(crowds)} populations")
+        name = type(signal).__name__
+        raise Refused(f"{name}.local must return a tuple, one part for each of {len(crowds)} populations")
     return local
 
 
@@ -99,7 +100,7 @@ def map_respond(crowd, rows: list, local, ids, public, key) -> tuple[list, Any]:
     one = apart(crowd)
     for x in jax.tree.leaves(local):
         if x.shape[:1] != ids.shape:
-            raise Refused(f"local has the shape {list(x.shape)} for {ids.shape[0]} agents: its leading axis is 'agents'")
+            raise Refused(f"local has the shape {list(x.shape)} for {ids.size} agents: its leading axis is 'agents'")
 
     def respond(row, mine, i):
         agent = one.agent(row)
@@ -114,29 +115,29 @@ def changes(given, new, crowd) -> list:
 
     Refused where the agent's structure, a shared field, or the shape or dtype of a field is changed.
     """
-    name = type(crowd).__name__
+    name = f"{type(crowd).__name__}.respond"
     if jax.tree.structure(new) != jax.tree.structure(given):
-        raise Refused(f"{name}.respond returns an agent of another structure than it was given")
-    masks = jax.tree.leaves(jax.tree.map(is_row, crowd))
+        raise Refused(f"{name} returns an agent of another structure than it was given")
+    paths = [name for name, _ in jax.tree_util.tree_leaves_with_path(given)]
+    leaves = zip(paths, *map(jax.tree.leaves, (given, new, jax.tree.map(is_row, crowd))), strict=True)
     changed = []
-    for (path, old), now, mask in zip(jax.tree_util.tree_leaves_with_path(given), jax.tree.leaves(new), masks, strict=True):
-        field = jax.tree_util.keystr(path).removeprefix(".")
-        if now is old:
-            now = None
-        elif not mask:
-            raise Refused(
-                f"{name}.respond changes {field}, a rank-0 field, which all agents share: give it the leading axis 'agents'"
-            )
-        else:
-            now = jnp.asarray(now, old.dtype) if isinstance(now, (bool, int, float)) else now
-            if (now.shape, now.dtype) != (old.shape, old.dtype):
-                raise Refused(
-                    f"{name}.respond changes {field} from {old.dtype}{list(old.shape)} to {now.dtype}{list(now.shape)}: "
-                    "a state keeps its shape and type"
-                )
-        if mask:
-            changed.append(now)
+    for path, old, now, row in leaves:
+        field = f"{name} changes {jax.tree_util.keystr(path).removeprefix('.')}"
+        if not row and now is not old:
+            raise Refused(f"{field}, a rank-0 field, which all agents share: give it the leading axis 'agents'")
+        if row:
+            changed.append(None if now is old else fitting(field, old, now))
     return changed
+
+
+def fitting(field: str, old, now):
+    """The new value of a field. Refused where it is of another shape or dtype."""
+    now = jnp.asarray(now, old.dtype) if isinstance(now, (bool, int, float)) else now
+    if (now.shape, now.dtype) != (old.shape, old.dtype):
+        raise Refused(
+            f"{field} from {old.dtype}{list(old.shape)} to {now.dtype}{list(now.shape)}: a state keeps its shape and type"
+        )
+    return now
 
 
 def idle(changed: tuple, actions: tuple, part: Part) -> tuple[tuple, tuple]:
@@ -198,9 +199,7 @@ def in_blocks(society: Society, part: Part, public, key, blocks: int | None, axi
         kept = actions if any(counted) or part.orders is not None else None
         return jax.lax.optimization_barrier((changed, kept, parts))
 
-    cut = jax.tree.map(lambda x: x.reshape(blocks, -1, *x.shape[1:]), part)
-    changed, actions, parts = jax.lax.map(block, cut)
-    changed, actions = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (changed, actions))
+    changed, actions, parts = one_by_one(block, part, blocks)
     if axis is not None:
         parts = jax.lax.all_gather(parts, axis, tiled=True)
     parts = jax.lax.optimization_barrier(parts)  # or XLA fuses the two sums, on one device only
@@ -211,11 +210,40 @@ def in_blocks(society: Society, part: Part, public, key, blocks: int | None, axi
     return changed, actions, jax.tree.structure(shape).unflatten(leaves)
 
 
+def one_by_one(block, part: Part, blocks: int) -> tuple:
+    """`block` of each of `blocks` slices of a part: changed rows and actions as of one part, summaries stacked.
+
+    How many turns there are is hidden from the compiler, and there is room for two at least: a block that it knew
+    to be the only one of its device would be compiled in another way, with other bits, than one of several.
+    """
+    cut = jax.tree.map(lambda x: x.reshape(blocks, -1, *x.shape[1:]), part)
+    if blocks == 1:
+        cut = jax.tree.map(lambda x: jnp.concatenate([x, x]), cut)
+
+    def piece(i):
+        return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), cut)
+
+    rows, *rest = jax.eval_shape(lambda: block(piece(0)))
+    empty = jax.tree.map(lambda s: jnp.zeros((max(blocks, 2), *s.shape), s.dtype), rest)
+    given = tuple(
+        [None if x is None else old for x, old in zip(new, before, strict=True)]
+        for new, before in zip(rows, cut.rows, strict=True)
+    )
+
+    def turn(i, done):
+        return jax.tree.map(lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, i, 0), done, block(piece(i)))
+
+    turns = jax.lax.optimization_barrier(jnp.int32(blocks))
+    changed, actions, parts = jax.lax.fori_loop(0, turns, turn, (given, *empty))
+    changed, actions, parts = jax.tree.map(lambda x: x[:blocks], (changed, actions, parts))
+    return *jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), (changed, actions)), parts
+
+
 def across(signal: Signal, summary, axis: str | None) -> Any:
     """Summaries of the devices made one, where there are several: only these travel between them."""
     if axis is None:
         return summary
-    collective = dict(sum=jax.lax.psum, count=jax.lax.psum, max=jax.lax.pmax, min=jax.lax.pmin)
+    collective = {"sum": jax.lax.psum, "count": jax.lax.psum, "max": jax.lax.pmax, "min": jax.lax.pmin}
 
     def merge(kind, x):
         return jax.lax.all_gather(x, axis, tiled=True) if kind == "rows" else collective[kind](x, axis)
@@ -238,5 +266,5 @@ def on_mesh(society: Society, part: Part, public, key, blocks: int | None, mesh)
         return changed, actions if part.orders is not None else None, summary
 
     rows, every = jax.P(AXIS), jax.P()
-    specs = dict(in_specs=(every, rows), out_specs=(rows, rows, every))
-    return jax.shard_map(device, mesh=mesh, check_vma=False, **specs)(arrays, part)
+    spread = jax.shard_map(device, mesh=mesh, in_specs=(every, rows), out_specs=(rows, rows, every), check_vma=False)
+    return spread(arrays, part)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from catallax.core.disk import flush, make_folder
@@ -71,7 +72,7 @@ def is_value(value: Any) -> bool:
     dtype = getattr(value, "dtype", None)
     if dtype is None or not hasattr(value, "shape"):
         return False
-    return not jax.dtypes.issubdtype(dtype, jax.dtypes.extended) and np.dtype(dtype).kind in "biufcV"
+    return not jnp.issubdtype(dtype, jax.dtypes.extended) and np.dtype(dtype).kind in "biufcV"
 
 
 def plain(rows: Any) -> np.ndarray:
@@ -79,7 +80,7 @@ def plain(rows: Any) -> np.ndarray:
     rows = np.asarray(rows)
     if rows.dtype.kind != "V" or rows.dtype.names:
         return rows
-    return rows.astype(np.float32 if jax.dtypes.issubdtype(rows.dtype, np.floating) else np.int8)
+    return rows.astype(np.float32 if jnp.issubdtype(rows.dtype, np.floating) else np.int8)
 
 
 class Rows:
@@ -180,21 +181,22 @@ def found(path: Path, kept: int) -> tuple:
     """Dtype and row shape of a growing .npy file. Damaged where it is not one, or has fewer rows than `kept`."""
     try:
         with open(path, "rb") as file:
-            head = file.read(HEADER)
-        said = ast.literal_eval(head[10:].decode())
-        dtype, shape = np.dtype(said["descr"]), tuple(said["shape"])
-        whole = not dtype.hasobject and header(np.empty((0, *shape[1:]), dtype), shape[0]) == head
-        rows = (path.stat().st_size - HEADER) // max(row_bytes(dtype, shape[1:]), 1) if np.prod(shape[1:]) else shape[0]
+            head, size = file.read(HEADER), path.stat().st_size
     except OSError:
         raise Damaged(f"{path} is missing or cannot be read: the checkpoint speaks of {kept} rows in it") from None
-    except (ValueError, TypeError, KeyError, IndexError, SyntaxError, MemoryError, BadInput):
-        whole, rows, dtype, shape = False, 0, None, ()
+    try:
+        said = ast.literal_eval(head[10:].decode())
+        dtype, (count, *rest) = np.dtype(said["descr"]), said["shape"]
+        whole = not dtype.hasobject and header(np.empty((0, *rest), dtype), count) == head
+    except (ValueError, TypeError, KeyError, SyntaxError, MemoryError, BadInput):
+        whole, dtype, count, rest = False, np.dtype(bool), 0, []
     if not whole:
         raise Damaged(f"{path} is not a file of recorded rows as a run writes it: it was cut or exchanged")
-    if min(rows, shape[0]) < kept:
-        least = min(rows, shape[0])
-        raise Damaged(f"{path} holds {least} rows where the checkpoint says {kept}: it was cut or exchanged")
-    return dtype, shape[1:]
+    width = row_bytes(dtype, tuple(rest))
+    rows = min(count, (size - HEADER) // width) if width else count
+    if rows < kept:
+        raise Damaged(f"{path} holds {rows} rows where the checkpoint says {kept}: it was cut or exchanged")
+    return dtype, tuple(rest)
 
 
 def row_bytes(dtype: np.dtype, shape: tuple) -> int:

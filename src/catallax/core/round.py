@@ -20,6 +20,7 @@ from catallax.core.parts import alone, answers, respond, whole
 from catallax.core.society import Society, ids_of
 from catallax.core.turns import in_turn
 
+EXACT = Wiring()
 COMMON = 0xFFFFFFFF  # the key of what belongs to nobody: channel noise, who is awake, whose turn it is
 
 
@@ -28,7 +29,7 @@ class Setting:
     """How rounds are driven: all that a compiled round depends on besides the society's structure."""
 
     activation: str = "synchronous"  # synchronous | fraction | random order
-    wiring: Wiring = Wiring()
+    wiring: Wiring = EXACT
     blocks: int | None = None
     mesh: Any = None
 

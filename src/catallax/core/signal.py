@@ -91,7 +91,7 @@ def nothing(kind: str, dtype) -> Any:
     """What nobody's action adds to a leaf of `dtype`: a scalar (not for rows)."""
     if kind in ("sum", "count"):
         return jnp.zeros((), dtype)
-    if dtype == bool:
+    if jnp.issubdtype(dtype, jnp.bool_):
         return jnp.asarray(kind == "min")
     if jnp.issubdtype(dtype, jnp.inexact):
         return jnp.asarray(-jnp.inf if kind == "max" else jnp.inf, dtype)

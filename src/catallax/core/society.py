@@ -101,7 +101,8 @@ def checked_ids(society: Society) -> Any:
         ids = np.asarray(ids)
         where = f"Society.ids[{p}]" if many else "Society.ids"
         if ids.shape != (size(crowd),) or not np.issubdtype(ids.dtype, np.integer):
-            raise BadInput(f"{where} is {ids.dtype}{list(ids.shape)}: give a whole number for each of {size(crowd)} agents")
+            said = f"{where} is {ids.dtype}{list(ids.shape)}"
+            raise BadInput(f"{said}: give a whole number for each of {size(crowd)} agents")
         if ids.min() < 0 or ids.max() >= 2**32 or np.unique(ids).size < ids.size:
             raise BadInput(f"{where} must be distinct whole numbers from 0 to 2^32 - 1")
     uint = tuple(jnp.asarray(np.asarray(ids), jnp.uint32) for ids in given)

@@ -28,7 +28,9 @@ def make_setting(society: Society, activation, channel: Channel, blocks, devices
     if isinstance(society, HostSociety):
         plain = activation == "synchronous" and channel.wiring == Channel().wiring
         if not plain or blocks is not None or devices is not None:
-            raise Refused("a host society acts as its own code says: activation, channel, blocks and devices are not for it")
+            raise Refused(
+                "a host society acts as its own code says: activation, channel, blocks and devices are not for it"
+            )
         return Setting(), share
     mesh = None if devices is None else mesh_of(devices)
     check_split(society, blocks, mesh)
@@ -87,6 +89,7 @@ def check_switches(society: Society, setting: Setting) -> None:
 
 
 def check_merge(signal, name: str) -> None:
+    """BadInput for a kind of merge that is none."""
     given = [signal.merge] if isinstance(signal.merge, str) else list(signal.merge.values())
     for kind in given:
         if kind not in KINDS:
@@ -112,7 +115,9 @@ def check_transit(setting: Setting, name: str) -> None:
 def check_order(society: Society, setting: Setting, name: str) -> None:
     """Turns need a `listen` to which one more action can be added, and from which one can be taken."""
     if setting.wiring.delay:
-        raise Refused("in random order everyone hears what was done a moment ago: a delay in rounds has no meaning for it")
+        raise Refused(
+            "in random order everyone hears what was done a moment ago: a delay in rounds has no meaning for it"
+        )
     if setting.mesh is not None or setting.blocks is not None:
         raise Refused("in random order agents act one after the other: blocks and devices have nothing to share out")
     how = set(summary_kinds(society)[0])
@@ -141,6 +146,6 @@ def check_nothing(society: Society, name: str) -> None:
     same = jax.tree.map(lambda a, b: bool((a == b).all()), heard, neutral(society.signal, shape))
     if not all(jax.tree.leaves(same)):
         raise Refused(
-            f"{name} hears an action of zeros as something, so an idle agent cannot do nothing: set standing = True, or "
-            "let zeros mean nothing"
+            f"{name} hears an action of zeros as something, so an idle agent cannot do nothing: set standing = True, "
+            "or let zeros mean nothing"
         )

@@ -67,7 +67,7 @@ class Exchange(Problem):
     goods: tuple[str, ...] | None = eqx.field(static=True, default=None)
     law: Literal["posts", "multiplicative", "additive"] = eqx.field(static=True, default="posts")
     step: float = 0.5
-    opening: Float[Array, " goods"] | None = None
+    opening: Float[Array, " goods"] | None = eqx.field(converter=lambda x: x if x is None else floats(x), default=None)
 
     headline: ClassVar[str] = "efficiency"
 

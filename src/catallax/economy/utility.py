@@ -35,6 +35,10 @@ class CES(eqx.Module):
         log_price = jnp.log(price)
         return income * jax.nn.softmax(self.log_weight(log_price) + log_price)
 
+    def total(self, price: Float[Array, " goods"], incomes: Float[Array, " traders"]) -> Float[Array, " goods"]:
+        """What stacked price-takers spend together."""
+        return jax.vmap(lambda utility, income: utility.spending(price, income))(self, incomes).sum(0)
+
 
 class CobbDouglas(eqx.Module):
     """Elasticity 1 for all: tastes that sum to 1 are the spending shares, so nothing need be computed from prices."""
@@ -53,3 +57,14 @@ class CobbDouglas(eqx.Module):
     def spending(self, price: Float[Array, " goods"], income: Float[Array, ""]) -> Float[Array, " goods"]:
         """Money spent on each good by a price-taker."""
         return income * self.taste
+
+    def total(self, price: Float[Array, " goods"], incomes: Float[Array, " traders"]) -> Float[Array, " goods"]:
+        """What stacked price-takers spend together: a matrix product, in parts so that float32 keeps its digits."""
+        parts = divisor(incomes.size)
+        tastes = self.taste.reshape(parts, -1, price.size)
+        return jnp.einsum("kb,kbm->km", incomes.reshape(parts, -1), tastes).sum(0)
+
+
+def divisor(count: int, most: int = 1024) -> int:
+    """The largest divisor of `count` that is at most `most` and leaves parts of at least 64; 1 if there is none."""
+    return max((k for k in range(1, min(most, count // 64) + 1) if count % k == 0), default=1)

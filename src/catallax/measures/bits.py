@@ -1,28 +1,75 @@
-"""Bits a round: what could be read is what is counted, from shapes alone."""
+"""Bits a round: what could be read is what is counted, from shapes alone.
+
+    public    read by everyone, counted once: float leaves at min(channel bits, width), others at their width
+    local     what reaches each agent alone, over all agents, at its width
+    summary   what the signal hears of all actions, at its width
+    total     their sum
+
+A leaf counts if it follows from anything that a round moves (seen in the jaxpr, see `core.facts`): what never
+changes is known, not sent. A bool is one bit.
+"""
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from catallax.core.agent import HostAgent, View
 from catallax.core.channel import Channel
-from catallax.core.facts import anatomy
-from catallax.core.round import Setting, State, alone, answers, whole
+from catallax.core.errors import Refused
+from catallax.core.facts import followed
+from catallax.core.problem import Problem
+from catallax.core.random import host_key
 from catallax.core.random import key as make_key
-from catallax.core.society import as_arrays
+from catallax.core.round import summary_and_actions
+from catallax.core.society import HostSociety, Society, as_arrays
+
+EXACT = Channel()
 
 
-def bits(society, channel=Channel()):
-    society = as_arrays(society)
-    width = lambda x: x.size * x.dtype.itemsize * 8
-    public = jax.eval_shape(lambda s: s.signal.public(), society)
-    down = sum(x.size * min(channel.bits or 64, x.dtype.itemsize * 8) for x in jax.tree.leaves(public))
-    up = jax.eval_shape(
-        lambda s: s.signal.listen(
-            alone(s, answers(s, whole(s, None, None), s.signal.public(), make_key(0))[1])
-        ),
-        society,
-    )
-    up = sum(width(x) for x in jax.tree.leaves(up))
-    return dict(public=down, local=0, summary=up, total=down + up)
+def bits(society: Society, channel: Channel = EXACT) -> dict[str, int]:
+    """Bits that travel in one round: `public`, `local`, `summary`, and their `total`.
+
+    Of a host society all arrays count, and one round is run to see what is heard. Raises `Refused` for one that
+    only its own code runs: nobody else knows what is said in it.
+    """
+    if isinstance(society, HostSociety):
+        public, local, summary = on_the_host(society)
+    else:
+        society = as_arrays(society)
+        public = [x for x, moves in followed(society, lambda s: s.signal.public()) if moves]
+        local = [x for x, moves in followed(society, lambda s: s.signal.local(s.agents)) if moves]
+        summary = jax.tree.leaves(jax.eval_shape(lambda: summary_and_actions(society, make_key(0))[0]))
+    most = channel.bits or 64
+    counted = {
+        "public": sum(x.size * (min(most, width(x)) if is_float(x) else width(x)) for x in public),
+        "local": sum(x.size * width(x) for x in local),
+        "summary": sum(x.size * width(x) for x in summary),
+    }
+    return {**counted, "total": sum(counted.values())}
 
 
-def full_information(problem):
-    return False
+def full_information(problem: Problem) -> bool:
+    """Whether what everyone can read grows with the number of agents: then it is no compression of what they do."""
+    one, two = (bits(each.society())["public"] for each in (problem, problem.replicate(2)))
+    return two > one
+
+
+def on_the_host(society: HostSociety) -> tuple[list, list, list]:
+    """The arrays of the public signal, of local views, and of the summary of one round."""
+    agents, signal = society.agents, society.signal
+    if not isinstance(agents, HostAgent):
+        name = type(society).__name__
+        raise Refused(f"{name} runs rounds of its own, without respond_all: what is said in it cannot be counted")
+    view = View(signal.public(), signal.local(agents))
+    _, actions = agents.respond_all(view, host_key(0, 0))
+    return tuple([np.asarray(x) for x in jax.tree.leaves(part)] for part in (*view, signal.listen(actions)))
+
+
+def is_float(x) -> bool:
+    """True for leaves that a channel cuts to bits."""
+    return bool(jnp.issubdtype(x.dtype, jnp.floating))
+
+
+def width(x) -> int:
+    """Bits of one number of a leaf."""
+    return 1 if x.dtype == np.bool_ else 8 * x.dtype.itemsize

@@ -129,7 +129,7 @@ def carry_over(old: Any, new: Any) -> Any:
 
     def pick(path, leaf):
         kept = before.get(jax.tree_util.keystr(path))
-        same = kept is not None and np.shape(kept) == np.shape(leaf) and np.result_type(kept) == np.result_type(leaf)
+        same = kept is not None and kept.shape == leaf.shape and kept.dtype == leaf.dtype
         return kept if same else leaf
 
     return jax.tree_util.tree_map_with_path(pick, new)

@@ -52,7 +52,8 @@ class Posts(Signal):
         return jnp.exp(self.log_price)
 
     def propagate(self, summary) -> "Posts":
-        cleared = normalised(jnp.log(jnp.maximum(summary, jnp.asarray(jnp.finfo(summary.dtype).tiny, summary.dtype)) / self.supply), self.supply)
+        tiny = jnp.asarray(jnp.finfo(summary.dtype).tiny, summary.dtype)
+        cleared = normalised(jnp.log(jnp.maximum(summary, tiny)) - jnp.log(self.supply), self.supply)
         mixed = (1 - self.step) * self.log_price + self.step * cleared
         return Posts(normalised(mixed, self.supply), self.supply, self.step)
 
