@@ -22,13 +22,13 @@ if TYPE_CHECKING:  # what type checkers and editors see: the tables below (tests
     from catallax.core import random as random
     from catallax.core.agent import Agent as Agent
     from catallax.core.agent import View as View
+    from catallax.core.anderson import Anderson as Anderson
     from catallax.core.channel import Channel as Channel
     from catallax.core.checkpoint import resume as resume
     from catallax.core.errors import BadInput as BadInput
     from catallax.core.errors import CatallaxError as CatallaxError
     from catallax.core.errors import Damaged as Damaged
     from catallax.core.errors import Refused as Refused
-    from catallax.core.methods import Anderson as Anderson
     from catallax.core.methods import Newton as Newton
     from catallax.core.methods import Picard as Picard
     from catallax.core.outcome import Outcome as Outcome
@@ -57,7 +57,7 @@ _NAMES = {
     "Channel": "catallax.core.channel",
     "Picard": "catallax.core.methods",
     "Newton": "catallax.core.methods",
-    "Anderson": "catallax.core.methods",
+    "Anderson": "catallax.core.anderson",
     "Scene": "catallax.core.scene",
     "CatallaxError": "catallax.core.errors",
     "BadInput": "catallax.core.errors",

@@ -169,7 +169,9 @@ def check_gradient(value: Callable[[Any], Any], at: Any, *, step: float = 1e-5, 
         way = jax.tree.map(lambda x: jnp.asarray(random.normal(size=x.shape), x.dtype), at)
         ahead, behind = (jax.tree.map(lambda x, d, s=s: x + s * step * d, at, way) for s in (1, -1))
         slope = float(value(ahead) - value(behind)) / (2 * step)
-        implied = float(sum(jnp.vdot(g, d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(way), strict=True)))
+        implied = float(
+            sum(jnp.vdot(g, d) for g, d in zip(jax.tree.leaves(gradient), jax.tree.leaves(way), strict=True))
+        )
         if not abs(slope - implied) <= tolerance * max(1.0, abs(slope)):
             raise AssertionError(f"gradients: the implicit one says {implied}, differences say {slope}")
 
@@ -188,7 +190,9 @@ def check_refused(make: Callable[[], Any]) -> None:
 def same(one: Any, other: Any) -> bool:
     """Equal structure and bits."""
     left, right = (jax.tree.flatten(x) for x in (one, other))
-    return left[1] == right[1] and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(left[0], right[0], strict=True))
+    return left[1] == right[1] and all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(left[0], right[0], strict=True)
+    )
 
 
 __all__ = ["check_gradient", "check_problem"]

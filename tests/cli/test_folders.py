@@ -98,7 +98,12 @@ def test_two_questions_into_one_folder_are_one_report(catallax, economy, tmp_pat
 
 
 def test_report_is_made_again_and_refuses_what_is_no_answer(catallax, tmp_path):
-    answer = Answer("shock", "exchange", [{"round": k, "unrest": 0.1, "efficiency": 0.9, "distance": 0.1} for k in range(3)], "It does.")
+    answer = Answer(
+        "shock",
+        "exchange",
+        [{"round": k, "unrest": 0.1, "efficiency": 0.9, "distance": 0.1} for k in range(3)],
+        "It does.",
+    )
     folders.save(answer, {"seed": 0, "digest": "ab"}, tmp_path / "out", "catallax shock exchange")
     page = tmp_path / "out" / "report.html"
     page.unlink()

@@ -20,7 +20,12 @@ FIELDS = {"status", "efficiency", "share_of_optimum", "gini", "rounds", "bits", 
 def test_compare_is_one_object(told, economy, tmp_path):
     first = told("compare", "exchange", economy, "--seed", 3)
     assert list(first)[:6] == ["schema", "command", "system", "file", "versions", "seed"]
-    assert (first["schema"], first["command"], first["system"], first["seed"]) == ("catallax 1", "compare", "exchange", 3)
+    assert (first["schema"], first["command"], first["system"], first["seed"]) == (
+        "catallax 1",
+        "compare",
+        "exchange",
+        3,
+    )
     assert first["file"] == str(economy)
     assert set(first["regimes"]) == REGIMES
     for regime in first["regimes"].values():
@@ -103,7 +108,9 @@ def test_other_questions_are_judged_by_what_must_rest():
 def test_command_line_is_what_was_typed():
     line = command_line("replicate", "exchange", None, 2, {"copies": (1, 2), "size": None})
     assert line == "catallax replicate exchange --seed 2 --copies 1 --copies 2"
-    assert command_line("compare", "exchange", "my file.csv", 0, {}) == "catallax compare exchange 'my file.csv' --seed 0"
+    assert (
+        command_line("compare", "exchange", "my file.csv", 0, {}) == "catallax compare exchange 'my file.csv' --seed 0"
+    )
 
 
 def interrupt_at(monkeypatch, look):

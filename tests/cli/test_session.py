@@ -105,6 +105,12 @@ def test_the_cache_lies_where_caches_lie(monkeypatch, tmp_path):
 
 
 def test_usage_is_two(catallax):
-    for words in (["nonsense"], ["compare"], ["compare", "exchange", "--seed", "-1"], ["run", "exchange", "--leak", "nan"], []):
+    for words in (
+        ["nonsense"],
+        ["compare"],
+        ["compare", "exchange", "--seed", "-1"],
+        ["run", "exchange", "--leak", "nan"],
+        [],
+    ):
         assert catallax(*words).exit_code == 2, words
     assert catallax("--version").stdout.startswith("catallax ")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from catallax.core import run as runner
+from catallax.core import progress
 from catallax.core.random import host_bits, host_fold_in, host_key
 from catallax.core.random import key as make_key
 from catallax.core.record import Record
@@ -41,7 +41,7 @@ def test_draws_are_those_of_compiled_agents():
 
 @pytest.mark.parametrize("first", [1, 3, 100])
 def test_chunks_do_not_matter(monkeypatch, first):
-    monkeypatch.setattr(runner, "FIRST", first)
+    monkeypatch.setattr(progress, "FIRST", first)
     assert run(so.walkers(51), 20, seed=3).digest() == run(so.walkers(51), 20, seed=3, tolerance=0.0).digest()
 
 

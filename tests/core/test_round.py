@@ -81,7 +81,9 @@ def test_everyone_at_once():
 def test_populations_are_woken_apart():
     setting, knobs = Setting("fraction"), exact_knobs()._replace(share=np.float32(0.5))
     ours = jax.random.fold_in(jax.random.fold_in(make_key(SEED), 0), COMMON)
-    one, other = wakers(so.market(AGENTS, AGENTS), ours, setting, knobs)
+    awoken = wakers(so.market(AGENTS, AGENTS), ours, setting, knobs)
+    assert awoken is not None
+    one, other = awoken
     np.testing.assert_array_equal(one, awake(range(AGENTS), 0.5, 1)[0])
     np.testing.assert_array_equal(other, awake(range(AGENTS), 0.5, 1, population=1)[0])
     assert not (one == other).all()

@@ -97,7 +97,9 @@ def test_best_bid_beats_an_independent_optimiser(elasticity):
 
         budget = dict(type="eq", fun=lambda b, i=i: (1 - share[i]) @ b - share[i] @ others[i])
         start = np.full(3, (share[i] @ others[i]) / (1 - share[i]).sum())
-        found = minimize(loss, start, method="SLSQP", bounds=[(1e-9, None)] * 3, constraints=[budget], options=dict(ftol=1e-14))
+        found = minimize(
+            loss, start, method="SLSQP", bounds=[(1e-9, None)] * 3, constraints=[budget], options=dict(ftol=1e-14)
+        )
         assert -loss(best[i]) >= -found.fun * (1 - 1e-7)
 
 
@@ -106,7 +108,9 @@ def test_a_leak_of_nearly_nothing_is_a_price_taker(valley):
     price = taker.signal.public()
     key = jax.random.key(0)
     _, bids = jax.vmap(lambda a: a.respond(cx.View(price), key))(taker.agents)
-    same = jax.vmap(lambda e, u, b, s: type(influencer.agents)(e, u, b, s, influencer.agents.leak).respond(cx.View(price), key)[1])
+    same = jax.vmap(
+        lambda e, u, b, s: type(influencer.agents)(e, u, b, s, influencer.agents.leak).respond(cx.View(price), key)[1]
+    )
     agents = influencer.agents
     assert np.allclose(bids, same(agents.endowment, agents.utility, agents.bid, agents.supply), rtol=2e-5)
 
@@ -170,7 +174,9 @@ def test_a_sole_owner_or_bidder_is_refused_to_influencers_alone():
 
 
 def test_restrict_drops_goods_with_their_last_owner():
-    economy = Exchange(np.array([[1.0, 1, 0], [1, 1, 0], [0, 1, 1]]), np.ones((3, 3)), np.ones(3), goods=("a", "b", "c"))
+    economy = Exchange(
+        np.array([[1.0, 1, 0], [1, 1, 0], [0, 1, 1]]), np.ones((3, 3)), np.ones(3), goods=("a", "b", "c")
+    )
     left = economy.restrict([True, True, False])
     assert left.goods == ("a", "b")
     assert left.endowment.shape == (2, 2)

@@ -1,6 +1,7 @@
 """The five questions on small economies: what their rows must say whatever the machine."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -106,9 +107,9 @@ def test_replicate_quarters_the_loss():
     answer = replicate(owners(2), copies=(1, 2, 4))
     loss = [r["inefficiency"] for r in answer.rows]
     assert [r["agents"] for r in answer.rows] == [4, 8, 16]
-    assert all(3.2 < a / b < 5 for a, b in zip(loss, loss[1:], strict=False))
-    assert all(math.isclose(a["effect"] / b["effect"], 2, rel_tol=1e-4) for a, b in zip(answer.rows, answer.rows[1:], strict=False))
-    assert all(a["gain"] > b["gain"] > 0 for a, b in zip(answer.rows, answer.rows[1:], strict=False))
+    assert all(3.2 < a / b < 5 for a, b in pairwise(loss))
+    assert all(math.isclose(a["effect"] / b["effect"], 2, rel_tol=1e-4) for a, b in pairwise(answer.rows))
+    assert all(a["gain"] > b["gain"] > 0 for a, b in pairwise(answer.rows))
 
 
 def test_sweep_names_the_worst():

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catallax.core.channel import spoil
-from catallax.core.channel import Wiring
+from catallax.core.channel import Wiring, spoil
 from catallax.signals import Posts, Tatonnement
 from catallax.signals.price import normalised
 
@@ -17,7 +16,10 @@ SUPPLY = jnp.array([3.0, 0.2, 50.0])
 def laws(step=0.5):
     log_price = normalised(jnp.log(jnp.array([1.0, 2.0, 0.1])), SUPPLY)
     step = jnp.asarray(step)
-    return [Posts(log_price, SUPPLY, step), *(Tatonnement(log_price, SUPPLY, step, r) for r in ("multiplicative", "additive"))]
+    return [
+        Posts(log_price, SUPPLY, step),
+        *(Tatonnement(log_price, SUPPLY, step, r) for r in ("multiplicative", "additive")),
+    ]
 
 
 @pytest.mark.parametrize("signal", laws(), ids=["posts", "multiplicative", "additive"])

@@ -40,7 +40,7 @@ def version(asked: bool) -> None:
 def common(
     version: Annotated[bool, typer.Option("--version", help="the version", callback=version, is_eager=True)] = False,
 ) -> None:
-    pass
+    """What comes before any verb."""
 
 
 def main() -> None:

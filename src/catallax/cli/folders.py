@@ -94,7 +94,9 @@ def report(folder: Path) -> Path:
     kept.sort(key=lambda k: ORDER.index(k.answer.question) if k.answer.question in ORDER else len(ORDER))
     title = ", ".join(dict.fromkeys(k.answer.system for k in kept))
     facts = {name: told(kept, name) for name in ("seed", "digest", "versions")}
-    return write_report([k.answer for k in kept], folder / "report.html", title, facts, "\n".join(k.reproduce for k in kept))
+    return write_report(
+        [k.answer for k in kept], folder / "report.html", title, facts, "\n".join(k.reproduce for k in kept)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +154,7 @@ def write_table(columns: dict[str, list], path: Path) -> None:
 def to_plain(picture: scene.Scene) -> dict[str, Any]:
     """A scene as plain values."""
     items = [
-        {"kind": type(item).__name__} | {f.name: plain(getattr(item, f.name)) for f in dataclasses.fields(item)}
+        {"kind": type(item).__name__} | {name: plain(value) for name, value in vars(item).items()}
         for item in picture.items
     ]
     return {"title": picture.title, "items": items}

@@ -15,7 +15,9 @@ from catallax.core.errors import BadInput
 
 SystemName = Annotated[str, typer.Argument(help="which system; see `catallax list`")]
 File = Annotated[Path | None, typer.Argument(help="its facts, a CSV file (default: the example shipped)")]
-Seed = Annotated[int, typer.Option(min=0, max=2**64 - 1, help="random bits are a hash of this, the round and the agent")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**64 - 1, help="random bits are a hash of this, the round and the agent")
+]
 Seeds = Annotated[int, typer.Option(min=1, max=10_000, help="how many problems like the given one, for the interval")]
 Out = Annotated[Path | None, typer.Option(help="a folder for outcome.json, tables, pictures and report.html")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
@@ -25,7 +27,9 @@ def compare(
     system: SystemName,
     file: File = None,
     seed: Seed = 0,
-    draws: Annotated[int, typer.Option(min=0, max=100_000, help="instead: so many drawn problems, the worst named")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=0, max=100_000, help="instead: so many drawn problems, the worst named")
+    ] = 0,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +112,9 @@ def replicate(
     system: SystemName,
     file: File = None,
     seed: Seed = 0,
-    copies: Annotated[list[int] | None, typer.Option(min=1, max=10_000, help="copies of each agent, as often as wanted")] = None,
+    copies: Annotated[
+        list[int] | None, typer.Option(min=1, max=10_000, help="copies of each agent, as often as wanted")
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -127,7 +133,14 @@ def replicate(
 
 
 def answered(
-    command: str, system: str, file: Path | None, seed: int, out: Path | None, as_json: bool, ask: Callable, **options: Any
+    command: str,
+    system: str,
+    file: Path | None,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+    ask: Callable,
+    **options: Any,
 ) -> None:
     """Loads the problem, asks, gives the answer, and ends with the code that follows from it."""
     with session.ending():

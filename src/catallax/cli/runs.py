@@ -16,7 +16,9 @@ from catallax.core.errors import BadInput, CatallaxError, Damaged
 
 ROWS = 10_000  # recorded, at most, where the user does not say how often
 CURVES = 12  # of a record that are drawn
-Every = Annotated[int | None, typer.Option(min=1, help=f"record the signal every so many rounds (default: {ROWS:,} times at most)")]
+Every = Annotated[
+    int | None, typer.Option(min=1, help=f"record the signal every so many rounds (default: {ROWS:,} times at most)")
+]
 
 
 def run(
@@ -39,7 +41,9 @@ def run(
     """Run a system's rounds."""
     every = every or math.ceil(rounds / ROWS)
     about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
-    options = dict(rounds=rounds, bits=bits, noise=noise or None, delay=delay or None, loss=loss or None, leak=leak or None)
+    options = dict(
+        rounds=rounds, bits=bits, noise=noise or None, delay=delay or None, loss=loss or None, leak=leak or None
+    )
     options |= dict(activation=None if activation == "synchronous" else activation, tolerance=tolerance, every=every)
     with session.ending():
         find(system)
@@ -154,7 +158,8 @@ def record(problem: Any, society: Any, every: int) -> Any:
     word = problem.words().get("signal", "signal")
     count = len(jax.tree.leaves(society.signal.public()))
     names = [word] if count == 1 else [f"{word}{k}" for k in range(count)]
-    return Record(every=every, **{n: (lambda s, k=k: jax.tree.leaves(s.signal.public())[k]) for k, n in enumerate(names)})
+    leaves: dict[str, Any] = {n: lambda s, k=k: jax.tree.leaves(s.signal.public())[k] for k, n in enumerate(names)}
+    return Record(every=every, folder=None, **leaves)
 
 
 def share_or_name(text: str) -> str | float:
@@ -197,7 +202,10 @@ def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, col
     name, reached = problem.headline, text(row[problem.headline])
     headline = f"After {outcome.rounds:,} rounds: {outcome.status.sentence}; {name.replace('_', ' ')} {reached}."
     levels = [item for item in scene.items if isinstance(item, Bars)][:1]
-    notes = [f"{b.name}: {', '.join(f'{n} {text(float(v))}' for n, v in zip(b.labels, b.values, strict=True))}" for b in levels]
+    notes = [
+        f"{b.name}: {', '.join(f'{n} {text(float(v))}' for n, v in zip(b.labels, b.values, strict=True))}"
+        for b in levels
+    ]
     curves = [Series(columns["round"], columns[n], n) for n in columns if n not in ("round", "unrest")][:CURVES]
     way = (Scene("The signal, round by round", curves),) if curves else ()
     facts = problem.words() | {"seed": head["seed"], "digest": outcome.digest()}

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "catallax 1"
 OK, FAILED, USAGE, UNSETTLED, INTERRUPTED = 0, 1, 2, 3, 130
-CODE = {"settled": OK, "done": OK, "stopped": OK, "unsettled": UNSETTLED, "cycling": UNSETTLED, "interrupted": INTERRUPTED}
+CODE = {
+    "settled": OK,
+    "done": OK,
+    "stopped": OK,
+    "unsettled": UNSETTLED,
+    "cycling": UNSETTLED,
+    "interrupted": INTERRUPTED,
+}
 PATIENCE = 15.0  # seconds between lines of progress where there is no terminal
 
 
@@ -37,7 +44,7 @@ def prepare() -> None:
 
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     jax.config.update("jax_enable_x64", True)
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", cache())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -51,7 +51,11 @@ def table(rows: list[dict]):
     drawn = Table(box=None, pad_edge=False, header_style="dim")
     for name, numeric in zip(text.columns, text.numeric, strict=True):
         right = numeric or name == "seconds"
-        drawn.add_column(Text(textwrap.fill(name, HEADING, break_long_words=False)), justify="right" if right else "left", overflow="fold")
+        drawn.add_column(
+            Text(textwrap.fill(name, HEADING, break_long_words=False)),
+            justify="right" if right else "left",
+            overflow="fold",
+        )
     for row in text.rows:
         drawn.add_row(*map(Text, row))
     return drawn

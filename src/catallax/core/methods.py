@@ -1,10 +1,13 @@
-"""Ways to a fixed point x = g(x) of one round: step by step, by Newton, by Anderson.
+"""Ways to a fixed point x = g(x) of one round: step by step, by Newton, by Anderson (`anderson.py`).
 
 Each is given a vector function and works inside `jit`; none is differentiated (the gradient of `settle` comes
-from the implicit function theorem, whatever the way).
+from the implicit function theorem, whatever the way). What is watched is the residual f(x) = g(x) - x.
+
+M. Powell, A hybrid method for nonlinear equations, in: Numerical Methods for Nonlinear Algebraic Equations, 1970.
 """
 
 import abc
+import functools as ft
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +16,12 @@ import jax
 import jax.numpy as jnp
 
 from catallax.core.errors import BadInput
+
+NEAR = 4  # a return comes to within a quarter of how far it was away
+STEADY = (0.98, 2.0)  # strides that neither die down nor blow up, from one stretch of rounds to the next, twice as long
+PLAIN = 4  # plain rounds before a second attempt, twice as many before the third, ...
+DAMPINGS = 3  # ... at shares 1, 1/2, 1/4, 1, ... of a round
+REFUSALS = 50  # Newton steps refused one after the other: each a quarter of the last, so nothing is left of them
 
 
 class Found(NamedTuple):
@@ -28,36 +37,51 @@ class Method(eqx.Module):
     """A way to a fixed point."""
 
     @abc.abstractmethod
-    def solve(self, step: Callable, start, tolerance: float, max_rounds: int) -> Found:
+    def solve(self, step: Callable, start, tolerance, max_rounds) -> Found:
         """`step(x) -> (g(x), measure)`, x a flat vector; the measure is 0 at rest. Stops where it is <= tolerance."""
 
 
 class Orbit(NamedTuple):
-    """Has the point left a place and come back to it? An anchor dropped at rounds 1, 2, 4, 8, ... (after Brent)."""
+    """Does the point come back to where it was, with strides as long as ever?
+
+    An anchor is dropped at rounds 1, 2, 4, 8, ... (after Brent); in the stretch since then `away` is the furthest
+    from it and `back` the nearest after half of that; `stride` is the longest residual, `before` that of the stretch
+    before. Slow convergence comes back as well where it is a spiral, but its strides get shorter.
+    """
 
     anchor: Any
     due: Any
     away: Any
     back: Any
+    stride: Any
+    before: Any
+    earlier: Any  # whether the stretch before came back
 
     @staticmethod
     def at(x) -> "Orbit":
+        """The orbit that starts at `x`."""
         zero = jnp.zeros((), x.dtype)
-        return Orbit(x, jnp.int32(1), zero, zero + jnp.inf)
+        return Orbit(x, jnp.int32(1), zero, zero + jnp.inf, zero, zero, jnp.asarray(False))
 
-    def seen(self, x, n) -> "Orbit":
+    def seen(self, x, residual, n) -> "Orbit":
+        """With the point of round `n` and its residual."""
         distance = jnp.linalg.norm(x - self.anchor)
         away = jnp.maximum(self.away, distance)
         back = jnp.where(distance < away / 2, jnp.minimum(self.back, distance), self.back)
-        fresh = n >= self.due
-        start = Orbit.at(x)
-        kept = Orbit(self.anchor, self.due, away, back)
-        return jax.tree.map(lambda a, b: jnp.where(fresh, a, b), start._replace(due=self.due * 2), kept)
+        kept = self._replace(away=away, back=back, stride=jnp.maximum(self.stride, jnp.linalg.norm(residual)))
+        fresh = Orbit.at(x)._replace(due=self.due * 2, before=kept.stride, earlier=kept.now)
+        return jax.tree.map(lambda a, b: jnp.where(n >= self.due, a, b), fresh, kept)
+
+    @property
+    def now(self):
+        """Whether this stretch has come back."""
+        least, most = (bound * self.before for bound in STEADY)
+        return (self.back < self.away / NEAR) & (self.stride >= least) & (self.stride <= most)
 
     @property
     def returned(self):
-        """Back within a quarter of the way that it went, though it does not rest."""
-        return self.back < self.away / 4
+        """Whether this stretch or the last came back."""
+        return self.now | self.earlier
 
 
 class Picard(Method):
@@ -66,127 +90,88 @@ class Picard(Method):
     damping: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
-        if isinstance(self.damping, (int, float)) and not 0 < self.damping <= 1:
+        if not isinstance(self.damping, (int, float)) or not 0 < self.damping <= 1:
             raise BadInput(f"Picard.damping is {self.damping!r}: give the share of a step to take, in (0, 1]")
 
-    def solve(self, step: Callable, start, tolerance: float, max_rounds: int) -> Found:
+    def solve(self, step: Callable, start, tolerance, max_rounds) -> Found:
         def going(carry):
-            _, n, measure, _ = carry
-            return (n < max_rounds) & ~(measure <= tolerance) & ~jnp.isnan(measure)
+            _, n, measure, moving, _ = carry
+            return (n < max_rounds) & moving & ~(measure <= tolerance) & ~jnp.isnan(measure)
 
         def body(carry):
-            x, n, _, orbit = carry
+            x, n, _, _, orbit = carry
             new, measure = step(x)
-            moved = x + jnp.asarray(self.damping, x.dtype) * (new - x)
-            x = jnp.where(measure <= tolerance, x, moved)  # the point that was measured is the point that is kept
-            return x, n + 1, measure, orbit.seen(x, n)
+            after = x + self.damping * (new - x)
+            after = jnp.where(measure <= tolerance, x, after)  # the point that was measured is the point that is kept
+            return after, n + 1, measure, jnp.any(after != x), orbit.seen(x, new - x, n)
 
-        first = (start, jnp.int32(0), jnp.asarray(jnp.inf, start.dtype), Orbit.at(start))
-        x, n, measure, orbit = jax.lax.while_loop(going, body, first)
+        first = (start, jnp.int32(0), jnp.asarray(jnp.inf, start.dtype), jnp.asarray(True), Orbit.at(start))
+        x, n, measure, _, orbit = jax.lax.while_loop(going, body, first)
         return Found(x, n, measure, ~(measure <= tolerance) & orbit.returned)
 
 
 class Newton(Method):
-    """Newton's method with Powell's dogleg as its safeguard (Optimistix), on g(x) - x. For states of up to a few thousand numbers."""
+    """Newton's method with Powell's dogleg as its safeguard (Optimistix), on g(x) - x. For states of up to a few thousand numbers.
 
-    def solve(self, step: Callable, start, tolerance: float, max_rounds: int) -> Found:
-        import optimistix as optx  # imported here: it takes a second, and most runs do without
-
-        exact = tolerance * 1e-3
-        solver = optx.Dogleg(rtol=exact, atol=exact, norm=optx.max_norm)
-        answer = optx.root_find(
-            lambda x, _: step(x)[0] - x, solver, start, max_steps=max_rounds, throw=False
-        )
-        return Found(answer.value, answer.stats["num_steps"], step(answer.value)[1], jnp.asarray(False))
-
-
-class Anderson(Method):
-    """Anderson's mixing of the last `depth` rounds (Anderson 1965; Walker and Ni 2011, eq. 2.1-2.2), safeguarded.
-
-    The next point is the combination of past rounds whose residuals g(x) - x, so combined, are least in the
-    sense of least squares. Safeguards: the normal equations are regularised by `ridge` (a share of their
-    largest entry), a step is no longer than `reach` times the largest residual since the last restart, and
-    when the residual grows to more than `growth` times the best, memory is dropped and it goes on from the best
-    point with a plain round of random share, so that it does not repeat itself. Depth 1 has too little memory
-    for a spiral (a pair of complex eigenvalues needs two directions): at least 2.
+    Where the dogleg is stuck (a least residual that is not 0), it begins again after a few plain rounds from the
+    start, each time more. Rounds are Newton steps, each with a matrix of derivatives, and these plain rounds.
     """
 
-    depth: int = eqx.field(static=True, default=5)
-    ridge: float = eqx.field(static=True, default=1e-12)
-    reach: float = eqx.field(static=True, default=10.0)
-    growth: float = eqx.field(static=True, default=1e3)
+    def solve(self, step: Callable, start, tolerance, max_rounds) -> Found:
+        import optimistix as optx  # imported here: it takes a second, and most runs do without
 
-    def __check_init__(self) -> None:
-        if not isinstance(self.depth, int) or self.depth < 2:
-            raise BadInput(f"Anderson.depth is {self.depth!r}: give a whole number of at least 2")
+        exact = float(jnp.finfo(start.dtype).eps)
+        solver = resting_dogleg()(rtol=exact, atol=exact, norm=optx.max_norm)
 
-    def solve(self, step: Callable, start, tolerance: float, max_rounds: int) -> Found:
-        depth, dtype = self.depth, start.dtype
-        ridge = max(self.ridge, 10 * float(jnp.finfo(dtype).eps) ** 2)
+        def residual(x, _):
+            new, measure = step(x)
+            return new - x, measure <= tolerance
 
         def going(carry):
-            return (carry["n"] < max_rounds) & ~(carry["measure"] <= tolerance)
+            attempt, found = carry
+            lost = (attempt > 0) & ~jnp.isfinite(found.measure)
+            return (found.rounds < max_rounds) & ~(found.measure <= tolerance) & ~lost
 
-        def body(c):
-            new, measure = step(c["x"])
-            residual = new - c["x"]
-            size = jnp.where(jnp.isnan(residual).any(), jnp.inf, jnp.linalg.norm(residual))
-            better = size < c["best_size"]
-            best = jnp.where(better, c["x"], c["best"])
-            best_residual = jnp.where(better, residual, c["best_residual"])
-            best_size = jnp.minimum(size, c["best_size"])
-            lost = ~(size <= self.growth * best_size)
-            # memory of differences, the newest last
-            point_steps = jnp.roll(c["point_steps"], -1, 0).at[-1].set(c["x"] - c["last"])
-            residual_steps = jnp.roll(c["residual_steps"], -1, 0).at[-1].set(residual - c["last_residual"])
-            first = c["memory"] < 0
-            memory = jnp.where(first, 0, jnp.minimum(c["memory"] + 1, depth))
-            held = jnp.arange(depth) >= depth - memory
-            dx = jnp.where(held[:, None], point_steps, 0)
-            dr = jnp.where(held[:, None], residual_steps, 0)
-            gram = dr @ dr.T
-            gram = gram + jnp.diag(jnp.where(held, ridge * jnp.max(jnp.diag(gram)) + 1e-300**0.5, 1).astype(dtype))
-            weight = jnp.linalg.solve(gram, dr @ residual)
-            move = residual - weight @ (dx + dr)
-            longest = self.reach * jnp.maximum(jnp.linalg.norm(residual), jnp.max(jnp.linalg.norm(dr, axis=1)))
-            move = move * jnp.minimum(1, longest / jnp.maximum(jnp.linalg.norm(move), jnp.finfo(dtype).tiny))
-            share = jax.random.uniform(jax.random.fold_in(c["key"], c["n"]), (), dtype, 0.05, 1.0)
-            fresh = lost | jnp.isnan(move).any()
-            x = jnp.where(fresh, best + share * best_residual, c["x"] + move)
-            settled = measure <= tolerance
-            return dict(
-                x=jnp.where(settled, c["x"], x),
-                last=c["x"],
-                last_residual=residual,
-                point_steps=point_steps,
-                residual_steps=residual_steps,
-                memory=jnp.where(fresh, -1, memory),
-                best=best,
-                best_residual=best_residual,
-                best_size=jnp.where(fresh, best_size * 2, best_size),
-                n=c["n"] + 1,
-                measure=measure,
-                key=c["key"],
-            )
+        def body(carry):
+            attempt, best = carry
+            count = jnp.minimum(PLAIN * attempt, max_rounds - best.rounds - 1)
+            x = plain(step, start, count, share(attempt))
+            left = max_rounds - best.rounds - count
+            answer = optx.least_squares(residual, solver, x, args=left, has_aux=True, max_steps=None, throw=False)
+            rounds = best.rounds + count + answer.stats["num_steps"].astype(jnp.int32)
+            measure = step(answer.value)[1]
+            better = measure < best.measure
+            kept = (jnp.where(better, answer.value, best.point), rounds, jnp.where(better, measure, best.measure))
+            return attempt + 1, Found(*kept, best.cycling)
 
-        zeros = jnp.zeros((depth, start.size), dtype)
-        infinite = jnp.asarray(jnp.inf, dtype)
-        out = jax.lax.while_loop(
-            going,
-            body,
-            dict(
-                x=start,
-                last=start,
-                last_residual=jnp.zeros_like(start),
-                point_steps=zeros,
-                residual_steps=zeros,
-                memory=jnp.int32(-1),
-                best=start,
-                best_residual=jnp.zeros_like(start),
-                best_size=infinite,
-                n=jnp.int32(0),
-                measure=infinite,
-                key=jax.random.key(0),
-            ),
-        )
-        return Found(out["x"], out["n"], out["measure"], jnp.asarray(False))
+        none = Found(start, jnp.int32(0), jnp.asarray(jnp.inf, start.dtype), jnp.asarray(False))
+        return jax.lax.while_loop(going, body, (jnp.int32(0), none))[1]
+
+
+def share(attempt):
+    """The share of a plain round that is taken before an attempt: 1, 1/2, 1/4, 1, ..."""
+    return 0.5 ** (attempt % DAMPINGS)
+
+
+def plain(step: Callable, x, count, share):
+    """`count` plain rounds from `x`, each by `share`; halted before a value that is not a number."""
+
+    def body(_, x):
+        moved = x + (share * (step(x)[0] - x)).astype(x.dtype)
+        return jnp.where(jnp.isfinite(moved).all(), moved, x)
+
+    return jax.lax.fori_loop(0, count, body, x)
+
+
+@ft.cache
+def resting_dogleg() -> Any:
+    """Optimistix' Dogleg, which also ends at rest, when stuck, and when the steps (its `args`) are used up."""
+    import optimistix as optx
+
+    class Dogleg(optx.Dogleg):
+        def terminate(self, fn, y, args, options, state, tags):
+            ended, result = super().terminate(fn, y, args, options, state, tags)
+            stuck = state.num_steps_since_acceptance >= REFUSALS
+            return ended | state.aux | stuck | (state.num_steps >= args), result
+
+    return Dogleg

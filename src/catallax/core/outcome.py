@@ -6,6 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -43,7 +44,8 @@ class Outcome(eqx.Module):
     `society` (None where nobody acted: a planner), `rounds`, `unrest` (the signal's own, at the last round),
     `certificate` (settle, plan and contest: the largest of the scaled change of one float64 round, the unrest
     and the problem's gap; None after a plain run), `record` (a dict of NumPy arrays, one row a recorded
-    round), `heard` (the public signal as a channel let it be heard at the end; None where it was exact), `values`: what the problem adds, also read as attributes (`outcome.price`), `notes`: sentences.
+    round), `heard` (the public signal as a channel let it be heard at the end; None where it was exact), `values`: what
+    the problem adds, also read as attributes (`outcome.price`), `notes`: sentences.
     """
 
     society: Any = None
@@ -76,7 +78,7 @@ def digest(tree) -> str:
     """The first 16 hexadecimal digits of the sha256 of all array leaves of `tree`."""
     total = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
-        if eqx.is_array(leaf) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if eqx.is_array(leaf) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         if eqx.is_array_like(leaf):
             array = np.asarray(leaf)

@@ -135,7 +135,8 @@ def fitting(field: str, old, now):
     now = jnp.asarray(now, old.dtype) if isinstance(now, (bool, int, float)) else now
     if (now.shape, now.dtype) != (old.shape, old.dtype):
         raise Refused(
-            f"{field} from {old.dtype}{list(old.shape)} to {now.dtype}{list(now.shape)}: a state keeps its shape and type"
+            f"{field} from {old.dtype}{list(old.shape)} to {now.dtype}{list(now.shape)}: "
+            "a state keeps its shape and type"
         )
     return now
 

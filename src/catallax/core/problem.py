@@ -63,7 +63,7 @@ class Problem(eqx.Module):
         self._lacks("gain")
 
     def words(self) -> dict[str, str]:
-        """How pictures call things: `signal` (what the parts are told, one word), `measure` (the headline's full name), `population`."""
+        """How pictures call things: `signal` (what is told, one word), `measure` (the headline's full name), `population`."""
         return {}
 
     def conserved(self, society: Society) -> dict[str, Any]:

@@ -106,29 +106,37 @@ class Log:
 
     def __init__(self, job: Job, resumed: Any, mark: str) -> None:
         """`mark`: the fingerprint of the problem. Nothing on disk is touched before the checkpoint is accepted."""
-        self.saver, self.fresh, self.rows, self.last = job.saver, resumed is None, None, {}
+        self.saver, self.fresh, self.last = job.saver, resumed is None, {}
+        self.rows: Rows | None = None
         if job.saver is not None:
             job.saver.begin(mark)
         if job.record is not None:
-            own = job.record.folder is not None or job.saver is None
-            folder = job.record.folder if own else job.saver.folder / "record"
+            folder = job.record.folder
+            if folder is None and job.saver is not None:
+                folder = job.saver.folder / "record"
             self.rows = Rows(job.record.names, folder, None if resumed is None else resumed.rows)
 
     def open(self, first: dict[str, np.ndarray]) -> None:
         """The row before round 0; where the run goes on from a checkpoint, it is held against the rows there."""
-        self.append(first) if self.fresh else self.rows.check(first)
+        if self.fresh:
+            self.append(first)
+        elif self.rows is not None:
+            self.rows.check(first)
 
     def append(self, piece: dict[str, np.ndarray]) -> None:
         """Rows of every column."""
-        if len(piece["round"]):
+        if self.rows is not None and len(piece["round"]):
             self.rows.append(piece)
             self.last = {name: x[-1] for name, x in piece.items()}
 
-    def save(self, state, watch: "Watch", force: bool) -> None:
+    def save(self, state: Any, watch: Watch, force: bool) -> None:
         """A checkpoint, where one is due: of the leaves that move, or of a host society."""
-        if self.saver is not None:
-            write = self.saver.write_host if isinstance(state, Society) else self.saver.write
-            write(state, watch.t, watch.unrest, self.rows, force)
+        if self.saver is None:
+            return
+        if isinstance(state, Society):
+            self.saver.write_host(state, watch.t, watch.unrest, self.rows, force)
+        else:
+            self.saver.write(state, watch.t, watch.unrest, self.rows, force)
 
     def table(self) -> dict[str, np.ndarray] | None:
         """All recorded rows."""
@@ -159,5 +167,3 @@ class Interrupt:
     def __exit__(self, *_) -> None:
         if self.before is not None:
             os_signal.signal(os_signal.SIGINT, self.before)
-
-

@@ -131,7 +131,7 @@ def drive(society: Society, job: Job, resumed: Any = None) -> Outcome:
     if resumed is not None:
         ready = ready._replace(moving=resumed.restore(mark, ready.moving))
     take = None if job.record is None else Take(job.record.every, tuple(job.record.values.items()))
-    first = None if take is None else take.first(job.record, ready.society)
+    first = None if job.record is None or take is None else take.first(job.record, ready.society)
     log = Log(job, resumed, mark)
     if first is not None:
         log.open({name: np.asarray(x)[None] for name, x in first.items()})
@@ -233,8 +233,7 @@ def advance(moving, facts, buffer, start, stop, seed, bound, knobs, loop: Loop):
         t, moving, unrest = until(jnp.minimum((t // take.every + 1) * take.every, stop), carry[0])
         due = t % take.every == 0
         row = take.row(form.join(moving, facts).society, t, unrest)
-        place = jnp.where(due, filled, room)  # beyond the buffer: dropped
-        buffer = {name: x.at[place].set(row[name], mode="drop") for name, x in buffer.items()}
+        buffer = {name: x.at[filled].set(row[name]) for name, x in buffer.items()}  # kept only where it is due
         return (t, moving, unrest), buffer, filled + due
 
     def more(carry):

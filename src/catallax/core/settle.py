@@ -1,7 +1,7 @@
 """`settle`: a fixed point of one round, its certificate, and an implicit gradient.
 
-x = g(x; facts), x all float leaves that a round moves. The derivative with respect to the facts is that of the
-implicit function theorem, dx = (I - dg/dx)^-1 dg/dfacts: dense up to 256 unknowns, GMRES above.
+x = g(x; facts), x all leaves that a round moves, which must be floats. The derivative with respect to the facts is
+that of the implicit function theorem, dx = (I - dg/dx)^-1 dg/dfacts: dense up to 256 unknowns, GMRES above.
 
 The certificate re-runs one round at the answer in float64 (random draws keep the run's dtype) and takes the
 largest of: the scaled change of every float leaf of agents and signal, the signal's unrest, the problem's gap.
@@ -15,11 +15,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 
 from catallax.core.errors import BadInput, Refused
 from catallax.core.facts import Anatomy, anatomy
-from catallax.core.methods import Method, Picard
+from catallax.core.methods import Found, Method, Picard
 from catallax.core.outcome import CODES, Outcome, Status
 from catallax.core.precision import double, doubled
 from catallax.core.problem import Problem
@@ -36,7 +37,7 @@ def settle(
     problem: Problem | Society,
     tolerance: float = 1e-6,
     *,
-    method: Method = Picard(),  # noqa: B008  (frozen)
+    method: Method = Picard(),
     seed: int = 0,
     max_rounds: int = 10_000,
 ) -> Outcome:
@@ -51,7 +52,7 @@ def settle(
     **Raises** `Refused` where whole numbers move: such a society has no neighbourhood to settle in.
     """
     check_count("max_rounds", max_rounds)
-    if isinstance(tolerance, (int, float)) and not tolerance > 0:
+    if isinstance(tolerance, (int, float)) and not 0 < tolerance < np.inf:
         raise BadInput(f"tolerance is {tolerance!r}: give a positive number")
     society = problem.society() if isinstance(problem, Problem) else problem
     if isinstance(society, HostSociety):
@@ -62,49 +63,52 @@ def settle(
     check_floats(form, society)
     if not state:
         raise Refused(f"nothing moves in a round of {type(society.signal).__name__}: there is nothing to settle")
-    point, extra = root(form, state, facts, key, method, tolerance, max_rounds)
+    point, found = root(form, state, facts, key, method, tolerance, max_rounds)
     society = form.join(point, facts).society
-    outcome = Outcome(society, CODES.index(Status.DONE), extra.rounds, extra.measure, notes=(FROZEN,) * form.draws)
-    if any(isinstance(x, jax.core.Tracer) for x in [*point, *facts]):
-        code = jnp.where(extra.measure <= tolerance, CODES.index(Status.SETTLED), CODES.index(Status.UNSETTLED))
-        return dataclasses.replace(outcome, code=code)
+    outcome = Outcome(society, rounds=found.rounds, unrest=found.measure, notes=(FROZEN,) * form.draws)
+    if any(isinstance(x, Tracer) for x in (*point, *facts, found.measure)):
+        return dataclasses.replace(outcome, code=verdict(found, tolerance))
     if isinstance(problem, Problem):
         outcome = dataclasses.replace(outcome, values=problem.outcome(society).values)
-    return certified(problem, outcome, form, key, tolerance, bool(extra.cycling))
+    return certified(problem, outcome, form, key, tolerance, bool(found.cycling))
 
 
 def check_floats(form: Anatomy, society: Society) -> None:
     """Settling needs a state of floats."""
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(State(society))]
-    leaves = jax.tree.leaves(State(society))
-    for path, leaf, moves in zip(paths, leaves, form.moves, strict=True):
+    for (path, leaf), moves in zip(jax.tree_util.tree_leaves_with_path(State(society)), form.moves, strict=True):
         if moves and not jnp.issubdtype(leaf.dtype, jnp.floating):
             name = jax.tree_util.keystr(path).removeprefix(".society.")
-            raise Refused(f"{name} is of {leaf.dtype} and moves: settle needs a state of floats; use run(..., tolerance=)")
+            raise Refused(
+                f"{name} is of {leaf.dtype} and moves: settle needs a state of floats; use run(..., tolerance=)"
+            )
 
 
-@ft.partial(jax.jit, static_argnames=("form", "method", "tolerance", "max_rounds"))
-def root(form: Anatomy, state: list, facts: list, key, method: Method, tolerance, max_rounds: int):
+@ft.partial(jax.jit, static_argnames=("form", "method"))
+def root(form: Anatomy, state: list, facts: list, key, method: Method, tolerance, max_rounds) -> tuple[list, Found]:
     """The fixed point over the moving leaves, with its implicit derivative with respect to the facts."""
     fixed = jax.lax.stop_gradient(facts)
     _, unravel = ravel_pytree(state)
 
     def residual(point):
-        after, _ = one_round(form.join(point, facts), jnp.uint32(0), key, Setting(), exact_knobs())
-        return [a - b for a, b in zip(form.split(after)[0], point, strict=True)]
+        return [after - before for after, before in zip(after_one(form, point, facts, key)[0], point, strict=True)]
 
     def step(flat):
         point = unravel(flat)
-        after, unrest = one_round(form.join(point, fixed), jnp.uint32(0), key, Setting(), exact_knobs())
-        moved = form.split(after)[0]
-        rest = jnp.where(jnp.isinf(unrest), 0.0, unrest)  # infinite: the signal does not say
-        return ravel_pytree(moved)[0], jnp.maximum(change(point, moved), rest).astype(flat.dtype)
+        after, unrest = after_one(form, point, fixed, key)
+        measure = jnp.maximum(change(point, after), jnp.where(jnp.isinf(unrest), 0, unrest))
+        return ravel_pytree(after)[0], measure.astype(flat.dtype)
 
     def solve(_, start):
         found = method.solve(step, ravel_pytree(start)[0], tolerance, max_rounds)
         return unravel(found.point), found._replace(point=None)
 
     return jax.lax.custom_root(residual, jax.lax.stop_gradient(state), solve, tangent, has_aux=True)
+
+
+def after_one(form: Anatomy, moving: list, facts: list, key) -> tuple[list, Any]:
+    """What moves after one round, in the dtypes it is given, and the unrest (infinite: the signal does not say)."""
+    after, unrest = one_round(form.join(moving, facts), jnp.uint32(0), key, Setting(), exact_knobs())
+    return form.split(after)[0], unrest
 
 
 def tangent(linear, right):
@@ -126,19 +130,26 @@ def change(before: list, after: list):
 
     def scaled(a, b):
         scale = jnp.max(jnp.abs(a))
-        return jnp.max(jnp.abs(b - a)) / jnp.where(scale > 0, scale, 1)
+        moved = jnp.max(jnp.abs(b - a)) / jnp.where(scale > 0, scale, 1)
+        return moved.astype(jnp.promote_types(moved.dtype, jnp.float32))
 
-    return jnp.max(jnp.stack([scaled(a, b).astype(jnp.float32 if a.dtype != jnp.float64 else a.dtype) for a, b in zip(before, after, strict=True)]))
+    return ft.reduce(jnp.maximum, [scaled(a, b) for a, b in zip(before, after, strict=True)])
+
+
+def verdict(found: Found, tolerance) -> Any:
+    """The code of what the method found, by its own measure: traced as it is."""
+    code = jnp.where(found.cycling, CODES.index(Status.CYCLING), CODES.index(Status.UNSETTLED))
+    code = jnp.where(jnp.isnan(found.measure), CODES.index(Status.BROKEN), code)
+    return jnp.where(found.measure <= tolerance, CODES.index(Status.SETTLED), code)
 
 
 def certified(problem, outcome: Outcome, form: Anatomy, key, tolerance: float, cycling: bool) -> Outcome:
     """The outcome with its certificate and the status that follows from it."""
     moved, unrest = one_round_in_double(outcome.society, form, key)
-    gap = problem.gap(outcome) if isinstance(problem, Problem) else 0.0
-    rest = 0.0 if np.isinf(unrest) else unrest
-    parts = [moved, rest, float(gap)]
+    gap = float(problem.gap(outcome)) if isinstance(problem, Problem) and np.isfinite(moved) else 0.0
+    parts = [moved, 0.0 if np.isinf(unrest) else unrest, gap]
     certificate = float("nan") if np.isnan(parts).any() else max(parts)
-    if np.isnan(certificate):
+    if not np.isfinite(certificate):
         status = Status.BROKEN
     elif certificate <= tolerance:
         status = Status.SETTLED
@@ -150,7 +161,19 @@ def certified(problem, outcome: Outcome, form: Anatomy, key, tolerance: float, c
         rounds=int(outcome.rounds),
         unrest=float(unrest),
         certificate=certificate,
-        values=outcome.values | {"change": moved, "gap": float(gap)},
+        values=outcome.values | {"change": moved, "gap": gap},
+        notes=outcome.notes + too_fine(outcome.society, form, tolerance) * (status is Status.UNSETTLED),
+    )
+
+
+def too_fine(society: Society, form: Anatomy, tolerance: float) -> tuple[str, ...]:
+    """A note where the tolerance asks for more digits than the state holds."""
+    coarsest = max(float(jnp.finfo(x.dtype).eps) for x in form.split(State(society))[0])
+    if tolerance >= 2 * coarsest:
+        return ()
+    return (
+        f"a tolerance of {tolerance:.0e} is finer than what moves can hold (rounding {coarsest:.0e}): set "
+        'jax.config.update("jax_enable_x64", True) and build the problem again',
     )
 
 
@@ -158,33 +181,27 @@ def one_round_in_double(society: Society, form: Anatomy, key) -> tuple[float, fl
     """The largest scaled change of a float leaf, and the unrest, of one round in float64."""
     with double():
         before, facts = form.split(doubled(State(society)))
-        after, unrest = step_in(before, facts, key, form)
+        after, unrest = compiled(form, before, facts, key)
         pairs = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in zip(before, after, strict=True)]
-    moved = max(float(np.max(np.abs(b - a)) / (np.max(np.abs(a)) or 1.0)) for a, b in pairs)
-    return moved, float(unrest)
+    moved = [float(np.max(np.abs(b - a)) / (np.max(np.abs(a)) or 1.0)) for a, b in pairs]
+    return float(np.max(moved)), float(unrest)  # np.max: it says NaN where there is one
 
 
-@ft.partial(jax.jit, static_argnames="form")
-def step_in(moving: list, facts: list, key, form: Anatomy) -> tuple[list, Any]:
-    """What moves after one round, in the dtypes it is given, and the unrest."""
-    after, unrest = one_round(form.join(moving, facts), jnp.uint32(0), key, Setting(), exact_knobs())
-    return form.split(after)[0], unrest
+compiled = jax.jit(after_one, static_argnames="form")
 
 
 def settle_host(problem, society: HostSociety, tolerance, method: Method, seed: int, max_rounds: int) -> Outcome:
-    """Host societies: plain iteration until the signal's unrest falls below the tolerance."""
+    """Host societies: plain iteration until the signal's unrest is within the tolerance; it is certificate with the gap."""
     if not isinstance(method, Picard) or method.damping != 1.0:
         raise Refused("a host society is settled by plain iteration: Picard() alone")
     outcome = run(society, max_rounds, seed, tolerance=tolerance)
-    if outcome.status == Status.DONE:
-        outcome = dataclasses.replace(outcome, code=CODES.index(Status.UNSETTLED))
+    gap = 0.0
     if isinstance(problem, Problem):
-        values = problem.outcome(outcome.society).values
-        gap = problem.gap(dataclasses.replace(outcome, values=values))
-        settled = outcome.status == Status.SETTLED and gap <= tolerance
-        code = Status.SETTLED if settled else Status.UNSETTLED if outcome.status == Status.SETTLED else outcome.status
-        outcome = dataclasses.replace(
-            outcome, values=values | {"gap": gap}, certificate=max(outcome.unrest, gap), code=CODES.index(code)
-        )
-        return outcome
-    return dataclasses.replace(outcome, certificate=outcome.unrest)
+        outcome = dataclasses.replace(outcome, values=problem.outcome(outcome.society).values)
+        gap = float(problem.gap(outcome)) if outcome.status != Status.BROKEN else 0.0
+    certificate, status = max(outcome.unrest, gap), outcome.status
+    if status == Status.DONE or (status == Status.SETTLED and not certificate <= tolerance):
+        status = Status.UNSETTLED
+    return dataclasses.replace(
+        outcome, code=CODES.index(status), certificate=certificate, values=outcome.values | {"gap": gap}
+    )

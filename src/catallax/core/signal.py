@@ -11,7 +11,7 @@ agents that act in turn, and agents that sleep.
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -119,7 +119,7 @@ def merge_parts(kind: str, parts):
 
 def join(signal: Signal, one, other) -> Any:
     """The merge of two summaries."""
-    two = {"sum": jnp.add, "count": jnp.add, "max": jnp.maximum, "min": jnp.minimum}
+    two: dict[str, Callable] = {"sum": jnp.add, "count": jnp.add, "max": jnp.maximum, "min": jnp.minimum}
     two["rows"] = lambda a, b: jnp.concatenate([a, b])
     leaves, tree = jax.tree.flatten(one)
     pairs = zip(kinds(signal, one), leaves, jax.tree.leaves(other), strict=True)

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from catallax.core.agent import View
 from catallax.core.errors import BadInput
@@ -95,7 +96,7 @@ def checked_ids(society: Society) -> Any:
     crowds, given = populations(society.agents), society.ids if many else (society.ids,)
     if not isinstance(given, tuple) or len(given) != len(crowds):
         raise BadInput(f"Society.ids must be a tuple of {len(crowds)} arrays, one a population")
-    if any(isinstance(ids, jax.core.Tracer) for ids in given):
+    if any(isinstance(ids, Tracer) for ids in given):
         return society.ids
     for p, (ids, crowd) in enumerate(zip(given, crowds, strict=True)):
         ids = np.asarray(ids)

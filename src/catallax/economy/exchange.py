@@ -22,10 +22,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
+from catallax.core.anderson import Anderson
 from catallax.core.errors import BadInput, Refused
-from catallax.core.methods import Anderson
 from catallax.core.outcome import CODES, Outcome, Status, digest
 from catallax.core.precision import double
 from catallax.core.problem import Problem
@@ -76,7 +77,8 @@ class Exchange(Problem):
             raise BadInput(f"Exchange.law is {self.law!r}: give 'posts', 'multiplicative' or 'additive'")
         if not self.traced:
             facts = (self.endowment, self.taste, self.elasticity)
-            check_facts(self.names, self.goods, *(np.asarray(x) for x in facts))
+            endowment, taste, elasticity = (np.asarray(x) for x in facts)
+            check_facts(self.names, self.goods, endowment, taste, elasticity)
 
     @classmethod
     def read(cls, path: str | Path, **settings: Any) -> "Exchange":
@@ -89,7 +91,9 @@ class Exchange(Problem):
         return cls.read(valley())
 
     @classmethod
-    def drawn(cls, seed: int, traders: int = 8, goods: int = 4, elasticities: Sequence[float] = (0.5, 1.0, 2.0)) -> "Exchange":
+    def drawn(
+        cls, seed: int, traders: int = 8, goods: int = 4, elasticities: Sequence[float] = (0.5, 1.0, 2.0)
+    ) -> "Exchange":
         """A random economy: exponential endowments of seven goods in ten, Dirichlet tastes, elasticities drawn from a few."""
         random = np.random.default_rng(seed)
         endowment = random.gamma(1.0, 1.0, (traders, goods)) * (random.random((traders, goods)) < 0.7) + 0.02
@@ -109,7 +113,7 @@ class Exchange(Problem):
     @property
     def traced(self) -> bool:
         """True inside `jit` or `grad`: nothing can then be looked at."""
-        return any(isinstance(x, jax.core.Tracer) for x in (self.endowment, self.taste, self.elasticity))
+        return any(isinstance(x, Tracer) for x in (self.endowment, self.taste, self.elasticity))
 
     def own(self, fact: Any) -> Any:
         """A fact as a NumPy array where it can be: small sums are then not compiled one by one."""
@@ -239,12 +243,20 @@ class Exchange(Problem):
 
     def valued(self, allocation: np.ndarray, price: np.ndarray | None) -> dict[str, Any]:
         """Price, allocation, and the utilities of what can be delivered of it."""
-        delivered = rationed(allocation, self.stock)
-        values = {"allocation": allocation, "utilities": self.traders.utility(delivered)}
+        if np.isfinite(allocation).all():
+            utilities = self.traders.utility(rationed(allocation, self.stock))
+        else:  # prices were no longer numbers: nothing can be said of what is handed out
+            utilities = np.full(len(allocation), np.nan)
+        values = {"allocation": allocation, "utilities": utilities}
         return values if price is None else values | {"price": price}
 
     def welfare(self, outcome: Outcome) -> dict[str, float]:
-        """`efficiency` (Debreu's coefficient, at least; and `efficiency_gap`, how far it may be more), `share_of_optimum`, `gini`."""
+        """Debreu's coefficient `efficiency` (and `efficiency_gap`, how far above it the truth may lie), `share_of_optimum`, `gini`.
+
+        NaN throughout where prices are no longer numbers; `share_of_optimum` NaN where the planner is refused.
+        """
+        if not np.isfinite(outcome.utilities).all():
+            return dict.fromkeys(("efficiency", "efficiency_gap", "share_of_optimum", "gini"), float("nan"))
         efficiency, slack = self.efficiency(outcome)
         try:
             plan = self.plan()
@@ -259,9 +271,11 @@ class Exchange(Problem):
         return found.value, found.gap
 
     def gap(self, outcome: Outcome) -> float:
-        """The largest excess demand at the announced price, relative to supply, in float64 and by other code than the traders'."""
+        """The largest excess demand at the announced price, relative to supply: float64, other code than the traders'."""
         if "bids" in outcome.values and isinstance(outcome.society.agents, Influencer):
             return self.gain(outcome)
+        if not np.isfinite(outcome.price).all():
+            return float("nan")
         z = walras.excess(self.traders, outcome.price, np.asarray(self.endowment, np.float64))
         return float(np.max(np.abs(z) / self.stock))
 
@@ -307,7 +321,7 @@ class Exchange(Problem):
         chosen = np.arange(len(self.endowment))[np.asarray(keep)]
         endowment, taste = (np.asarray(x)[chosen] for x in (self.endowment, self.taste))
         goods = (endowment > 0).any(0) & (taste > 0).any(0)
-        stays = (endowment[:, goods] > 0).any(1) & (taste[:, goods] > 0).any(1)
+        stays = np.asarray((endowment[:, goods] > 0).any(1) & (taste[:, goods] > 0).any(1))
         if stays.sum() < 2 or goods.sum() < 2:
             raise Refused("fewer than two traders or two goods would be left: there is nothing to exchange")
         chosen = chosen[stays]
@@ -316,14 +330,14 @@ class Exchange(Problem):
             np.asarray(self.taste)[chosen][:, goods],
             np.asarray(self.elasticity)[chosen],
             None if self.names is None else tuple(self.names[i] for i in chosen),
-            None if self.goods is None else tuple(g for g, stay in zip(self.goods, goods, strict=True) if stay),
+            None if self.goods is None else tuple(self.goods[j] for j in np.flatnonzero(goods)),
         )
 
     def replicate(self, copies: int) -> "Exchange":
         """Each trader `copies` times."""
         names = None if self.names is None else tuple(f"{n} {c + 1}" for c in range(copies) for n in self.names)
-        repeated = (np.concatenate([np.asarray(x)] * copies) for x in (self.endowment, self.taste, self.elasticity))
-        return self.of(*repeated, names, self.goods)
+        repeated = [np.concatenate([np.asarray(x)] * copies) for x in (self.endowment, self.taste, self.elasticity)]
+        return self.of(repeated[0], repeated[1], repeated[2], names, self.goods)
 
     def shocked(self, key: Any, size: float) -> "Exchange":
         """Every endowment multiplied by exp(size x normal), independently."""
@@ -342,7 +356,8 @@ class Exchange(Problem):
         goods = self.goods or tuple(f"good {j}" for j in range(self.endowment.shape[1]))
         if self.traced:
             return
-        for values, who, what in ((self.endowment, "owner", "pays itself at that post"), (self.taste, "bidder", "gets all for nothing")):
+        sole = ((self.endowment, "owner", "pays itself at that post"), (self.taste, "bidder", "gets all for nothing"))
+        for values, who, what in sole:
             alone = np.flatnonzero((np.asarray(values) > 0).sum(0) < 2)
             if alone.size:
                 raise Refused(

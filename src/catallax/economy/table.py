@@ -91,9 +91,7 @@ def _goods(path: str, header: Sequence[str]) -> dict[str, tuple[int, int]]:
                     "give every good one endowment and one taste column"
                 )
     if len(owned) < 2:
-        raise BadInput(
-            f"{place}: an exchange needs two goods, the header names {len(owned)}; it must be {SHAPE}"
-        )
+        raise BadInput(f"{place}: an exchange needs two goods, the header names {len(owned)}; it must be {SHAPE}")
     return {good: (column, wanted[good]) for good, column in owned.items()}
 
 
@@ -108,9 +106,7 @@ def _group(place: str, header: Sequence[str], prefix: str) -> dict[str, int]:
                     f"{place}: column '{name}' names no good; write it after the colon, as in '{prefix}grain'"
                 )
             if good in goods:
-                raise BadInput(
-                    f"{place}: columns '{header[goods[good]]}' and '{name}' name the same good; keep one"
-                )
+                raise BadInput(f"{place}: columns '{header[goods[good]]}' and '{name}' name the same good; keep one")
             goods[good] = position
     return goods
 
@@ -158,12 +154,8 @@ class _Check:
     def shapes(self, endowment: NDArray, taste: NDArray, elasticity: NDArray) -> None:
         if endowment.ndim != 2 or min(endowment.shape) < 2:
             if endowment.ndim == 2 and self.where:
-                raise BadInput(
-                    f"{self.where.path} has one trader; an exchange needs two or more, so add rows"
-                )
-            raise BadInput(
-                f"endowment has shape {endowment.shape}; give [traders, goods], at least two of each"
-            )
+                raise BadInput(f"{self.where.path} has one trader; an exchange needs two or more, so add rows")
+            raise BadInput(f"endowment has shape {endowment.shape}; give [traders, goods], at least two of each")
         traders, goods = endowment.shape
         for field, shape, due in (
             ("taste", taste.shape, (traders, goods)),
@@ -172,9 +164,7 @@ class _Check:
             ("goods", (goods,) if self.goods is None else (len(self.goods),), (goods,)),
         ):
             if shape != due:
-                raise BadInput(
-                    f"{field} has shape {shape} where the endowment asks for {due}; give one value for each"
-                )
+                raise BadInput(f"{field} has shape {shape} where the endowment asks for {due}; give one value for each")
 
     def labels(self) -> None:
         for field, labels in (("names", self.names), ("goods", self.goods)):
@@ -185,9 +175,7 @@ class _Check:
                 if not label.strip():
                     raise BadInput(f"{field}[{row}] is empty; give it a name")
                 if label in seen:
-                    raise BadInput(
-                        f"{field}[{row}] is {label!r}, as is {field}[{seen[label]}]; use each name once"
-                    )
+                    raise BadInput(f"{field}[{row}] is {label!r}, as is {field}[{seen[label]}]; use each name once")
                 seen[label] = row
 
     def cells(self, field: str, values: NDArray) -> None:
@@ -198,24 +186,16 @@ class _Check:
         index = tuple(int(k) for k in np.unravel_index(np.argmax(wrong), wrong.shape))
         value = float(values[index])
         rule = (
-            "negative; write 0 or more"
-            if value < 0 and np.isfinite(value)
-            else "not a finite number; give its value"
+            "negative; write 0 or more" if value < 0 and np.isfinite(value) else "not a finite number; give its value"
         )
-        raise BadInput(
-            f"{self.cell(field, index)}: the {field} of {self.trader(index[0])} is {value:g}, {rule}"
-        )
+        raise BadInput(f"{self.cell(field, index)}: the {field} of {self.trader(index[0])} is {value:g}, {rule}")
 
     def every_good(self, field: str, values: NDArray, fault: str) -> None:
         """Something positive in every column."""
         empty = ~(values > 0).any(axis=0)
         if empty.any():
             good = int(np.argmax(empty))
-            place = (
-                f"{self.where.path}, column '{field}:{self.good(good)}'"
-                if self.where
-                else f"{field}[:, {good}]"
-            )
+            place = f"{self.where.path}, column '{field}:{self.good(good)}'" if self.where else f"{field}[:, {good}]"
             raise BadInput(
                 f"{place}: {fault.format(self.good_in_words(good))}; "
                 f"write a positive {field} for one trader or remove the good"
@@ -232,8 +212,7 @@ class _Check:
                 else f"{field}[{row}]"
             )
             raise BadInput(
-                f"{place}: {self.trader(row)} {fault}; "
-                f"write a positive {field} for one good or remove the trader"
+                f"{place}: {self.trader(row)} {fault}; write a positive {field} for one good or remove the trader"
             )
 
     def cell(self, field: str, index: tuple[int, ...]) -> str:

@@ -12,8 +12,8 @@ the first-order condition of CES utility in x, at prices q_j = A_j / S_j and c_j
     x_j (1 - z_j)^(-2 s) = t k_j,   k_j = (a_j / (c_j q_j))^s   (k_j = a_j at s = 0),   b_j = q_j x_j / (1 - z_j).
 
 Spending rises in t, one unknown for the one budget constraint: Newton safeguarded by bisection, between bounds that
-follow from d log b_j / d log t = 1 / (1 - z_j + 2 s z_j). Inside, y = logit z solves log z - 2 s log(1 - z) = log(l t k_j / S_j) by Newton, whose
-left side has slopes between 1 and 2 s and so converges from anywhere.
+follow from d log b_j / d log t = 1 / (1 - z_j + 2 s z_j). Inside, y = logit z solves log z - 2 s log(1 - z) = log(l t k_j / S_j) by
+Newton, which converges from anywhere: the left side has slopes between 1 and 2 s.
 
 P. Dubey and M. Shubik, A theory of money and financial institutions: the noncooperative equilibria of a closed
 economy with market supply and bidding strategies, J. Economic Theory 17, 1978.
@@ -85,34 +85,35 @@ def best_bid(utility, share, supply, others, leak) -> Float[Array, " goods"]:
         log_rest, slope = fill(log_demand + log_leak, elasticity)
         return log_cost + log_demand + (2 * elasticity - 1) * log_rest, slope
 
-    def over(log_t):  # how far log spending lies above log income, and its slope
-        logs, slope = spending(log_t)
-        total = jax.nn.logsumexp(logs)
-        return total - log_income, jnp.exp(logs - total) @ slope
-
     start = log_income - jax.nn.logsumexp(log_weight + log_cost)
-    end = start - over(start)[0] * jnp.maximum(1, 2 * elasticity)
-    log_t = budget_root(over, jnp.minimum(start, end), jnp.maximum(start, end))
-    return jnp.exp(spending(log_t)[0]) / keep
+    return jnp.exp(within_budget(spending, log_income, log_cost, start, jnp.maximum(1, 2 * elasticity))) / keep
 
 
-def budget_root(over, low, high):
-    """Where `over`, increasing from `low` to `high`, is 0: Newton inside a bracket that bisection shrinks."""
-    exact = 4 * jnp.finfo(low.dtype).eps
+def within_budget(spending, log_income, like, start, stretch):
+    """The logs of `spending`, an array `like` this, where they add up to income: Newton in a bracket that bisection shrinks.
+
+    The root lies between `start` and `start` less the excess there times `stretch`. Spending is written down once,
+    in the loop, because compiling it takes longer than anything else here.
+    """
+    exact = 4 * jnp.finfo(start.dtype).eps
 
     def going(carry):
-        n, low, high, _, excess = carry
+        n, low, high, _, excess, _ = carry
         return (n < HALVINGS) & (jnp.abs(excess) > exact) & (high - low > exact * jnp.maximum(1, jnp.abs(high)))
 
     def shrink(carry):
-        n, low, high, x, _ = carry
-        excess, slope = over(x)
-        low, high = jnp.where(excess > 0, low, x), jnp.where(excess > 0, x, high)
+        n, low, high, x, _, _ = carry
+        logs, slopes = spending(x)
+        total = jax.nn.logsumexp(logs)
+        excess, slope = total - log_income, jnp.exp(logs - total) @ slopes
+        end = jnp.where(n == 0, x - excess * stretch, jnp.where(excess > 0, low, high))
+        low, high = jnp.minimum(x, end), jnp.maximum(x, end)
         step = x - excess / slope
         inside = (step > low) & (step < high) & (n % 2 == 0)  # every other step halves: slopes near z = 1 mislead
-        return n + 1, low, high, jnp.where(jnp.abs(excess) > exact, jnp.where(inside, step, (low + high) / 2), x), excess
+        return n + 1, low, high, jnp.where(inside, step, (low + high) / 2), excess, logs
 
-    return jax.lax.while_loop(going, shrink, (0, low, high, (low + high) / 2, jnp.full_like(low, jnp.inf)))[3]
+    infinite = jnp.full_like(start, jnp.inf)
+    return jax.lax.while_loop(going, shrink, (0, start - 1, start + 1, start, infinite, jnp.zeros_like(like)))[5]
 
 
 def fill(log_ratio, elasticity):

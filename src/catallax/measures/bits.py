@@ -62,7 +62,8 @@ def on_the_host(society: HostSociety) -> tuple[list, list, list]:
         raise Refused(f"{name} runs rounds of its own, without respond_all: what is said in it cannot be counted")
     view = View(signal.public(), signal.local(agents))
     _, actions = agents.respond_all(view, host_key(0, 0))
-    return tuple([np.asarray(x) for x in jax.tree.leaves(part)] for part in (*view, signal.listen(actions)))
+    public, local, summary = ([np.asarray(x) for x in jax.tree.leaves(x)] for x in (*view, signal.listen(actions)))
+    return public, local, summary
 
 
 def is_float(x) -> bool:

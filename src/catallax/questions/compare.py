@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.problem import Problem
 from catallax.measures.bits import bits, full_information
-from catallax.core.answer import Answer
 from catallax.questions.regimes import UNTRIED, Attempt, UntilInterrupted, attempt, coordinated, percent
 
 REGIMES = ("silence", "signal", "planner", "full_information")
@@ -88,5 +88,7 @@ def finding(rows: list[dict], problem: Problem) -> str:
     if full is not None:
         turn = "but" if full < reached - 1e-6 else "and"
         said += f", {turn} with full information {percent(full)}"
-    told_all = " The signal grows with the number of agents: it is full information." if full_information(problem) else ""
+    told_all = (
+        " The signal grows with the number of agents: it is full information." if full_information(problem) else ""
+    )
     return said + "." + told_all

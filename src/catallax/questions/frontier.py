@@ -8,14 +8,23 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from catallax.core.answer import Answer
 from catallax.core.channel import Channel
 from catallax.core.errors import Refused
 from catallax.core.outcome import Outcome, Status
 from catallax.core.problem import Problem
 from catallax.core.run import run
 from catallax.measures.bits import bits as bits_of
-from catallax.core.answer import Answer
-from catallax.questions.regimes import NEARBY, UntilInterrupted, headline, nearby, percent, spread, unless_interrupted
+from catallax.questions.regimes import (
+    NEARBY,
+    UntilInterrupted,
+    headline,
+    nearby,
+    percent,
+    spread,
+    unless_interrupted,
+    with_status,
+)
 
 BITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
 LEAKS = (0.1, 0.25, 0.5, 0.75, 1.0)
@@ -69,7 +78,9 @@ def frontier(
             **spread([value for value, _ in found[name]]),
             seeds=len(found[name]),
             settled=float(np.mean([s for _, s in found[name]])) if found[name] else None,
-            bits=0 if kind == "silence" else bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"],
+            bits=0
+            if kind == "silence"
+            else bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"],
         )
         for name, kind, told in points
     ]
@@ -77,7 +88,9 @@ def frontier(
         f"The first of {seeds} seeds is the problem as given; each other one disturbs its facts by about {nearness:.0%}. "
         "The band is the 95 % interval of the mean."
     )
-    notes.append("A point through few bits need not come to rest: its signal is then taken as it is after the last round.")
+    notes.append(
+        "A point through few bits need not come to rest: its signal is then taken as it is after the last round."
+    )
     facts = dict(problem.words()) | {"seed": seed, "rounds": rounds, "tolerance": tolerance}
     tried.said(notes, facts)
     return Answer("frontier", system or type(problem).__name__.lower(), rows, finding(rows, problem), notes, facts)
@@ -86,17 +99,11 @@ def frontier(
 def reached(problem: Problem, kind: str, told: float, seed: int, rounds: int, tolerance: float) -> Outcome:
     """One point of the frontier."""
     if kind == "silence":
-        return settled(problem.silence())
+        return with_status(problem.silence(), Status.SETTLED)  # nothing moves
     if kind == "leak":
         return problem.contest(told)
     channel = Channel(bits=int(told)) if kind == "bits" else None
     return run(problem, rounds, seed, tolerance=tolerance, channel=channel)
-
-
-def settled(outcome: Outcome) -> Outcome:
-    from catallax.questions.regimes import with_status
-
-    return with_status(outcome, Status.SETTLED)
 
 
 def finding(rows: list[dict], problem: Problem) -> str:
@@ -107,10 +114,16 @@ def finding(rows: list[dict], problem: Problem) -> str:
     signal = problem.words().get("signal", "signal")
     if not few:
         return f"No number of bits tried brings the {signal} within {1 - ENOUGH:.0%} of its exact value's {percent(exact)}."
-    said = f"{few[0]['point'].capitalize()} of {signal} {'reach' if few[0]['told'] > 1 else 'reaches'} {percent(few[0]['efficiency'])} of what is possible"
+    verb = "reach" if few[0]["told"] > 1 else "reaches"
+    said = f"{few[0]['point'].capitalize()} of {signal} {verb} {percent(few[0]['efficiency'])} of what is possible"
     if not full or not np.isfinite(full[0]["efficiency"]):
         return said + "."
     less = few[0]["efficiency"] - full[0]["efficiency"]
     beaten = full[0]["high"] < few[0]["low"]
-    word = "more than" if beaten and less > 0 else "as much as" if abs(less) < 1e-3 else "less than" if less < 0 else "about as much as"
+    if beaten:
+        word = "more than"
+    elif less < -1e-3:
+        word = "less than"
+    else:
+        word = "about as much as"
     return f"{said}, {word} full information ({percent(full[0]['efficiency'])})."

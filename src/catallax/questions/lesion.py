@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.outcome import Outcome, Status
 from catallax.core.problem import Problem
 from catallax.core.society import populations, size
 from catallax.measures.influence import influence
-from catallax.core.answer import Answer
 from catallax.questions.regimes import UntilInterrupted, carry_over, coordinated, headline, percent, spread
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -39,7 +39,9 @@ def lesion(
     tries: dict[tuple[str, float], list] = {(order, f): [] for order in ("random", "influential") for f in fractions}
     with UntilInterrupted(seeds) as tried:
         for k in range(seeds):
-            orders = {"random": np.random.default_rng([seed, k]).permutation(count)} | ({} if k else {"influential": ranked})
+            orders = {"random": np.random.default_rng([seed, k]).permutation(count)} | (
+                {} if k else {"influential": ranked}
+            )
             fresh = {
                 (order, f): after(problem, whole, np.sort(gone[round(f * count) :]), seed)
                 for order, gone in orders.items()
@@ -113,8 +115,8 @@ def finding(rows: list[dict]) -> str:
     random = next(r for r in rows if r["order"] == "random" and r["removed"] == worst["removed"])
     if not (np.isfinite(worst["efficiency"]) and np.isfinite(random["efficiency"])):
         return "Too little is left after the largest lesion to say."
-    verdict = "there is no master" if worst["recovered"] > 0.99 and worst["efficiency"] > random["low"] - 0.1 else "some matter more than others"
+    share = f"{worst['removed']:.0%}"
     return (
-        f"Without its {worst['removed']:.0%} most influential parts the rest is at {percent(worst['efficiency'])} at once and "
-        f"{percent(worst['recovered'])} after settling afresh (any {worst['removed']:.0%}: {percent(random['efficiency'])} at once): {verdict}."
+        f"Without its {share} most influential parts the rest is at {percent(worst['efficiency'])} at once (without any "
+        f"{share}: {percent(random['efficiency'])}) and at {percent(worst['recovered'])} after settling afresh."
     )

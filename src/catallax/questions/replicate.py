@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.outcome import Status
 from catallax.core.problem import Problem
 from catallax.core.society import populations, size
-from catallax.core.answer import Answer
 from catallax.questions.regimes import UntilInterrupted, coordinated, headline, unless_interrupted
 
 COPIES = (1, 2, 4, 8)
@@ -35,7 +35,9 @@ def replicate(
                 contest = unless_interrupted(crowd.contest())
                 line |= dict(inefficiency=1 - headline(crowd, contest), status=str(contest.status))
                 if contest.status is not Status.SETTLED:
-                    notes.append(f"{count} copies: {contest.status.sentence} (largest gain left {contest.certificate:.1e}).")
+                    notes.append(
+                        f"{count} copies: {contest.status.sentence} (largest gain left {contest.certificate:.1e})."
+                    )
             except Refused as refusal:
                 notes.append(f"{count} copies: {refusal}")
             rows.append(line)

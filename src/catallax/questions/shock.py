@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.facts import anatomy
 from catallax.core.outcome import Status
@@ -14,7 +15,6 @@ from catallax.core.record import Record
 from catallax.core.round import Setting, State
 from catallax.core.run import run
 from catallax.core.society import HostSociety, Society, as_arrays
-from catallax.core.answer import Answer
 from catallax.questions.lesion import restate
 from catallax.questions.regimes import coordinated, headline, percent
 
@@ -35,28 +35,36 @@ def shock(
     `size`: how much the facts are disturbed, a share. Raises `Refused` for host societies.
     """
     if isinstance(problem.society(), HostSociety):
-        raise Refused("a host society keeps facts and state where they cannot be told apart: it cannot be shocked from outside")
+        raise Refused(
+            "a host society keeps facts and state where they cannot be told apart: it cannot be shocked from outside"
+        )
     old = coordinated(problem, seed, tolerance)
     changed = problem.shocked(make_key(seed), size)
     new = coordinated(changed, seed, tolerance)
     society = restate(changed.society(), old.society)
-    track = followed(society)
+    track = Track(society)
     ran = run(society, rounds, seed, record=track.record)
+    record = ran.record or {}
     goal = headline(changed, new)
     rows = []
-    for k, then in enumerate(track.societies(ran.record)):
+    for k, then in enumerate(track.societies(record)):
         value = headline(changed, changed.outcome(then))
         rows.append(
             dict(
-                round=int(ran.record["round"][k]),
-                unrest=float(ran.record["unrest"][k]) if k else None,
+                round=int(record["round"][k]),
+                unrest=float(record["unrest"][k]) if k else None,
                 efficiency=value,
                 distance=distance(then, new.society),
             )
         )
     recovered = back_after([r["efficiency"] for r in rows], BACK * goal, [r["round"] for r in rows])
     facts = dict(problem.words()) | dict(
-        seed=seed, size=size, recovered=recovered, before=headline(problem, old), rest=goal, settled=new.status is Status.SETTLED
+        seed=seed,
+        size=size,
+        recovered=recovered,
+        before=headline(problem, old),
+        rest=goal,
+        settled=new.status is Status.SETTLED,
     )
     notes = [f"recovered: within {1 - BACK:.0%} of the new rest's value for good."]
     if ran.status is Status.INTERRUPTED:
@@ -64,7 +72,9 @@ def shock(
         facts["interrupted"] = True
     if new.status is not Status.SETTLED:
         notes.append(f"The changed problem itself is {new.status}: {new.status.sentence}.")
-    return Answer("shock", system or type(problem).__name__.lower(), rows, finding(rows, recovered, size, problem), notes, facts)
+    return Answer(
+        "shock", system or type(problem).__name__.lower(), rows, finding(rows, recovered, size, problem), notes, facts
+    )
 
 
 class Track:
@@ -75,19 +85,14 @@ class Track:
         self.form = anatomy(self.start, Setting())
         count = len(self.form.split(self.start)[0])
         form = self.form
-        leaf = {f"leaf{i}": (lambda s, i=i: form.split(State(s))[0][i]) for i in range(count)}
-        self.record = Record(every=1, **leaf)
-        self.names = list(leaf)
+        leaves: dict[str, Any] = {f"leaf{i}": lambda s, i=i: form.split(State(s))[0][i] for i in range(count)}
+        self.record = Record(every=1, folder=None, **leaves)
+        self.names = list(leaves)
 
     def societies(self, record: dict[str, np.ndarray]) -> list[Society]:
         facts = self.form.split(self.start)[1]
         length = len(record["round"])
         return [self.form.join([record[name][k] for name in self.names], facts).society for k in range(length)]
-
-
-def followed(society: Society) -> Track:
-    """A record of all that moves."""
-    return Track(society)
 
 
 def distance(then: Society, rest: Society) -> float:
@@ -113,4 +118,5 @@ def finding(rows: list[dict], recovered: Any, size: float, problem: Problem) -> 
     fell = f"A shock of {size:.0%} brings {problem.headline} to {percent(start)}"
     if recovered is None:
         return f"{fell}, and {rows[-1]['round']} rounds later it is at {percent(end)}: it has not recovered."
-    return f"{fell}; after {recovered} round{'s' * (recovered != 1)} it is back within {1 - BACK:.0%} of its new rest ({percent(end)})."
+    plural = "s" * (recovered != 1)
+    return f"{fell}; {recovered} round{plural} later it is within {1 - BACK:.0%} of its new rest ({percent(end)})."

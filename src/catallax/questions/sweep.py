@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from catallax.core.problem import Problem
 from catallax.core.answer import Answer
+from catallax.core.problem import Problem
 from catallax.questions.compare import REGIMES
 from catallax.questions.regimes import UntilInterrupted, attempt, coordinated, headline, percent
 
@@ -54,7 +54,9 @@ def distribution(rows: list[dict]) -> dict[str, dict]:
     """Quantiles a regime, and where the least was."""
     out = {}
     for regime in dict.fromkeys(r["regime"] for r in rows):
-        own = [r for r in rows if r["regime"] == regime and r["efficiency"] is not None and np.isfinite(r["efficiency"])]
+        own = [
+            r for r in rows if r["regime"] == regime and r["efficiency"] is not None and np.isfinite(r["efficiency"])
+        ]
         if not own:
             continue
         values = np.array([r["efficiency"] for r in own])

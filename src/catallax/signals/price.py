@@ -20,7 +20,9 @@ from jaxtyping import Array, Float
 from catallax.core.channel import Span
 from catallax.core.signal import Signal
 
-RANGE = 50.0  # prices are heard from 1/50 of the least to 50 times the greatest price at which all goods are worth the same
+RANGE = (
+    50.0  # prices are heard from 1/50 of the least to 50 times the greatest price at which all goods are worth the same
+)
 
 
 def normalised(log_price: Float[Array, " goods"], supply: Float[Array, " goods"]) -> Float[Array, " goods"]:

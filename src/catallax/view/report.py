@@ -137,7 +137,7 @@ def page(answers: list, title: str, facts: Mapping[str, Any], reproduce: str) ->
 def section(answer: Answer, number: int) -> str:
     """One answer: what was asked, what was found, the picture, the rows, the notes, the scenes."""
     pictures = [""]  # a plain run has scenes alone
-    if answer.question in FIGURES:
+    if answer.question in FIGURES or not answer.scenes:
         pictures = [picture(figure(answer, titled=False), f"a{number}", asked(answer), answer.headline)]
     for place, scene in enumerate(answer.scenes, 1):
         drawn = picture(draw(scene, titled=False), f"a{number}s{place}", scene.title, "A picture of the system.")
