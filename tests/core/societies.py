@@ -188,7 +188,7 @@ class Citizen(Agent):
 
     def respond(self, view: View, key):
         pull = jnp.exp(0.1 * jnp.sin(view.public["mean"])) * view.public["spread"]
-        number = 0.9 * self.number + jnp.cos(self.number * pull) + 0.01 * jax.random.normal(key)
+        number = 0.9 * self.number + jnp.cos(self.number * pull) + 0.01 * jax.random.uniform(key)
         board = jnp.tanh(number) if self.gossips else None
         report = Report(number / 3 * jnp.array([1.0, 0.1, 7.0]), (number > 0).astype(jnp.int32), number, number, board)
         return Citizen(number, self.gossips), report

@@ -1,5 +1,7 @@
 """The exchange economy against closed forms, an independent optimiser, and its own promises."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,15 +106,36 @@ def test_best_bid_beats_an_independent_optimiser(elasticity):
 
 
 def test_a_leak_of_nearly_nothing_is_a_price_taker(valley):
-    taker, influencer = valley.society(0.0), valley.society(1e-12)
-    price = taker.signal.public()
-    key = jax.random.key(0)
+    taker, influencer = valley.society(0.0), dataclasses.replace(valley, step=1.0).society(1e-12)
+    price, key = taker.signal.public(), jax.random.key(0)
     _, bids = jax.vmap(lambda a: a.respond(cx.View(price), key))(taker.agents)
-    same = jax.vmap(
-        lambda e, u, b, s: type(influencer.agents)(e, u, b, s, influencer.agents.leak).respond(cx.View(price), key)[1]
-    )
-    agents = influencer.agents
-    assert np.allclose(bids, same(agents.endowment, agents.utility, agents.bid, agents.supply), rtol=2e-5)
+    heard = influencer.signal.local(influencer.agents)
+    axes = jax.tree.map(lambda x: 0 if x.ndim else None, influencer.agents)
+    respond = jax.vmap(lambda a, own: a.respond(cx.View(price, own), key)[1], in_axes=(axes, 0))
+    assert np.allclose(bids, respond(influencer.agents, heard), rtol=2e-5)
+
+
+@pytest.mark.parametrize("traders", [3, 8])
+def test_contests_of_drawn_economies_come_to_rest(traders):
+    for seed in range(4):
+        contest = Exchange.drawn(seed, traders, 2).contest()
+        assert contest.status == "settled", (seed, contest.certificate)
+
+
+def test_nobody_gains_by_bidding_otherwise_once_a_contest_rests():
+    economy = Exchange.drawn(1, 3, 2)
+    contest = economy.contest()
+    bids, supply = contest.bids, economy.stock
+    reached = economy.traders.utility(supply * bids / bids.sum(0))
+    share, random = np.asarray(economy.endowment, float) / supply, np.random.default_rng(0)
+    for i in range(3):
+        others = bids.sum(0) - bids[i]
+        for _ in range(200):  # any other split of the same budget
+            bid = random.dirichlet(np.ones(2)) / (1 - share[i])
+            bid *= share[i] @ others / ((1 - share[i]) @ bid)
+            bundle = np.zeros((3, 2))
+            bundle[i] = supply * bid / (others + bid)
+            assert economy.traders.utility(bundle)[i] <= reached[i] * (1 + 1e-6)
 
 
 def test_influence_vanishes_with_numbers():

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from catallax.cli.systems import find, load
 from catallax.core.errors import BadInput, CatallaxError, Damaged
 
 ROWS = 10_000  # recorded, at most, where the user does not say how often
-CURVES = 12  # of a record that are drawn
+CURVES, POINTS = 12, 600  # of a record that are drawn
 Every = Annotated[
     int | None, typer.Option(min=1, help=f"record the signal every so many rounds (default: {ROWS:,} times at most)")
 ]
@@ -102,7 +103,7 @@ def resume(
                 record=record(problem, society, every),
                 look=lambda frame: progress.look(frame.round, frame.rounds),
             )
-        again = f"catallax resume {folder}"
+        again = shlex.join(["catallax", "resume", str(folder)])
         code = finish(session.head("resume", system, file, begun["seed"]), problem, outcome, out, as_json, again)
         if code == session.INTERRUPTED:
             session.say(f"catallax: interrupted after round {outcome.rounds:,}; go on with `catallax resume {folder}`")
@@ -206,7 +207,9 @@ def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, col
         f"{b.name}: {', '.join(f'{n} {text(float(v))}' for n, v in zip(b.labels, b.values, strict=True))}"
         for b in levels
     ]
-    curves = [Series(columns["round"], columns[n], n) for n in columns if n not in ("round", "unrest")][:CURVES]
+    rounds = columns.get("round", [])
+    some = slice(None, None, max(1, len(rounds) // POINTS))
+    curves = [Series(rounds[some], columns[n][some], n) for n in columns if n not in ("round", "unrest")][:CURVES]
     way = (Scene("The signal, round by round", curves),) if curves else ()
     facts = problem.words() | {"seed": head["seed"], "digest": outcome.digest()}
     label = head["system"] if head["file"] is None else f"{head['system']} ({Path(head['file']).name})"

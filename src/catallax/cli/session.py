@@ -143,7 +143,7 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             columns = (TextColumn(self.words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self.bar = Progress(*columns, console=console(stderr=True), transient=True)
+            self.bar = Progress(*columns, console=console(stderr=True), transient=True, refresh_per_second=4)
             self.task = self.bar.add_task(self.words, total=None)
             self.bar.start()
         return self

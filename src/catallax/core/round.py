@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from catallax.core.channel import Wiring, empty_wire, send
-from catallax.core.parts import alone, answers, respond, whole
-from catallax.core.society import Society, ids_of
+from catallax.core.parts import AXIS, alone, answers, respond, together, whole
+from catallax.core.society import Society, ids_of, is_row
 from catallax.core.turns import in_turn
 
 EXACT = Wiring()
@@ -64,18 +64,21 @@ def begin(society: Society, setting: Setting, knobs: Knobs, seed) -> State:
     keeps = society.signal.standing and (setting.sleepy or setting.activation == "random order")
     if not keeps and not setting.wiring.delay:
         return State(society)
-    return State(society, *opening(society, setting, knobs, seed, keeps))
+    agents, wire, orders = opening(society, setting, knobs, seed, keeps)
+    return State(Society(agents, society.signal, society.ids), wire, orders)
 
 
 @eqx.filter_jit
-def opening(society: Society, setting: Setting, knobs: Knobs, seed, keeps: bool) -> tuple[Any, Any]:
-    """What is under way before round 0, and the answers to the opening signal where orders stand."""
+def opening(society: Society, setting: Setting, knobs: Knobs, seed, keeps: bool) -> tuple[Any, Any, Any]:
+    """Agents, what is under way before round 0, and the answers to the opening signal where orders stand."""
     wire = empty_wire(society.signal, setting.wiring.delay)
     if not keeps:
-        return wire, None
+        return society.agents, wire, None
     key = jax.random.fold_in(seed, 0)
     public, _ = send(society.signal, wire, setting.wiring, knobs.channel, jax.random.fold_in(key, COMMON), 0)
-    return wire, answers(society, whole(society, None, None), public, key)[1]
+    part = whole(society, None, None)
+    changed, orders = answers(society, part, public, key)
+    return together(society, part.rows, changed), wire, orders
 
 
 def one_round(state: State, t, seed, setting: Setting, knobs: Knobs) -> tuple[State, Any]:
@@ -92,20 +95,23 @@ def one_round(state: State, t, seed, setting: Setting, knobs: Knobs) -> tuple[St
         agents, orders, summary = respond(society, part, public, key, setting.blocks, setting.mesh)
     unrest = jnp.asarray(signal.unrest(summary))
     unrest = unrest.astype(jnp.promote_types(unrest.dtype, jnp.float32))
-    after = on_every_device(signal, signal.propagate(summary), setting.mesh)
-    return State(Society(agents, after, society.ids), wire, orders), unrest
+    return State(Society(agents, signal.propagate(summary), society.ids), wire, orders), unrest
 
 
-def on_every_device(before, after, mesh) -> Any:
-    """The next signal, held whole by every device where there are several; what did not change stays as it is."""
-    if mesh is None or jax.tree.structure(before) != jax.tree.structure(after):
-        return after
-    everywhere = jax.NamedSharding(mesh, jax.P())
+def in_place(state: State, mesh) -> State:
+    """The state as it lies on several devices: what agents have on their own, the rest whole on each."""
+    if mesh is None:
+        return state
 
-    def hold(old, new):
-        return new if new is old or not eqx.is_array(new) else jax.lax.with_sharding_constraint(new, everywhere)
+    def lay(tree, spec):
+        there = jax.NamedSharding(mesh, spec)
+        put = lambda x: jax.lax.with_sharding_constraint(x, there) if eqx.is_array(x) else x  # noqa: E731
+        return jax.tree.map(put, tree)
 
-    return jax.tree.map(hold, before, after)
+    society, rows, every = state.society, jax.P(AXIS), jax.P()
+    agents = jax.tree.map(lambda x: lay(x, rows if is_row(x) else every), society.agents)
+    spread = Society(agents, lay(society.signal, every), lay(society.ids, rows))
+    return State(spread, lay(state.wire, every), lay(state.orders, rows))
 
 
 def wakers(society: Society, key, setting: Setting, knobs: Knobs) -> tuple | None:

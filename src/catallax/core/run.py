@@ -28,7 +28,7 @@ from catallax.core.problem import Problem
 from catallax.core.progress import Frame, Interrupt, Job, Log, Watch
 from catallax.core.random import key as make_key
 from catallax.core.record import Record
-from catallax.core.round import COMMON, Knobs, Setting, State, begin, one_round
+from catallax.core.round import COMMON, Knobs, Setting, State, begin, in_place, one_round
 from catallax.core.society import HostSociety, Society, as_arrays
 from catallax.core.switches import check_switches, make_setting, on_devices
 
@@ -217,7 +217,10 @@ def advance(moving, facts, buffer, start, stop, seed, bound, knobs, loop: Loop):
     def body(carry):
         t, moving, _ = carry
         state, unrest = one_round(form.join(moving, facts), t, seed, setting, knobs)
-        return t + 1, form.split(state)[0], unrest.astype(jnp.float32)
+        return t + 1, form.split(in_place(state, setting.mesh))[0], unrest.astype(jnp.float32)
+
+    def kept(moving):  # where it came from, so that the next chunk is no other executable
+        return form.split(in_place(form.join(moving, facts), setting.mesh))[0]
 
     def until(stop, carry):
         return jax.lax.while_loop(lambda c: going(c[0], c[2], stop), body, carry)
@@ -225,7 +228,7 @@ def advance(moving, facts, buffer, start, stop, seed, bound, knobs, loop: Loop):
     carry = (start, moving, jnp.float32(jnp.inf))
     if take is None:
         t, moving, unrest = until(stop, carry)
-        return moving, buffer, jnp.int32(0), t, unrest
+        return kept(moving), buffer, jnp.int32(0), t, unrest
     room = buffer["round"].shape[0]
 
     def stretch(carry):
@@ -241,7 +244,7 @@ def advance(moving, facts, buffer, start, stop, seed, bound, knobs, loop: Loop):
         return going(t, unrest, stop) & (filled < room)
 
     (t, moving, unrest), buffer, filled = jax.lax.while_loop(more, stretch, (carry, buffer, jnp.int32(0)))
-    return moving, buffer, filled, t, unrest
+    return kept(moving), buffer, filled, t, unrest
 
 
 def drive_host(society: HostSociety, job: Job, resumed: Any = None) -> Outcome:

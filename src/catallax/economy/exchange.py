@@ -139,12 +139,11 @@ class Exchange(Problem):
         if self.law != "posts":
             raise Refused(f"the own effect on the price is known on posts alone, and this economy's law is {self.law}")
         self.check_rivals()
-        signal, supply = self.signal(), self.supply
-        endowment = self.own(self.endowment)
-        bid = endowment * (1 / (supply.size * supply))  # a first bid: the own goods bought back at equal values
-        all_there_is = jnp.asarray(supply + 0 * endowment)
-        leak = jnp.asarray(leak, self.endowment.dtype)
-        agents = Influencer(self.endowment, self.utility(), jnp.asarray(bid), all_there_is, leak)
+        supply, endowment = self.supply, self.own(self.endowment)
+        leak, step, one = (jnp.asarray(x, self.endowment.dtype) for x in (leak, self.step, 1.0))
+        signal = dataclasses.replace(self.signal(), step=one, turnover=one)  # prices as they are; bids move by `step`
+        bid = jnp.asarray(endowment) * signal.public()  # a first bid: the own goods bought back
+        agents = Influencer(self.endowment, self.utility(), bid, jnp.asarray(supply + 0 * endowment), leak, step)
         return Society(agents, signal)
 
     def utility(self) -> CES | CobbDouglas:

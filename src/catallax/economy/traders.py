@@ -53,18 +53,24 @@ class PriceTaker(Agent):
 
 
 class Influencer(Agent):
-    """Knows how the posts work, and that the share `leak` of its own bid moves the price: a best response to the others."""
+    """Knows how the posts work, and that the share `leak` of its own bid moves the price: a best response to the others.
+
+    Hears the prices, and alone its own last bid in the unit of account; bids the share `step` of the way from there to
+    the best response.
+    """
 
     endowment: Float[Array, "*traders goods"]
     utility: Any
     bid: Float[Array, "*traders goods"]
     supply: Float[Array, " *traders goods"]
     leak: Float[Array, ""]
+    step: Float[Array, ""]
 
     def respond(self, view: View, key):
         """The bid at each post (money)."""
-        money = view.public * self.supply
-        bid = best_bid(self.utility, self.endowment / self.supply, self.supply, money - self.leak * self.bid, self.leak)
+        others = view.public * self.supply - self.leak * view.local
+        best = best_bid(self.utility, self.endowment / self.supply, self.supply, others, self.leak)
+        bid = view.local + self.step * (best - view.local)
         return eqx.tree_at(lambda a: a.bid, self, bid), bid
 
 

@@ -38,7 +38,7 @@ class UntilInterrupted:
     def said(self, notes: list[str], facts: dict) -> None:
         """A note and a fact where it was interrupted."""
         if self.seen:
-            notes.append(f"interrupted after {self.done} of {self.of} {self.what}")
+            notes.insert(0, f"interrupted after {self.done} of {self.of} {self.what}")
             facts["interrupted"] = True
 
 

@@ -41,23 +41,31 @@ class Posts(Signal):
     """Trading posts: all of `supply` is for sale, money bid at a post is divided by what is offered there.
 
     Agents act by bids, Float[goods] in the unit of account. `step` in (0, 1]: how far the announced log price
-    moves towards the price at which the posts cleared (1: all the way).
+    moves towards the price at which the posts cleared (1: all the way). With `turnover` (all money bid, kept from
+    round to round) each agent, which must then have a field `bid`, is told its own last bid in the unit of account:
+    who reckons with the own effect has to know it, and only the posts know what all money came to.
     """
 
     standing = True
     log_price: Float[Array, " goods"]
     supply: Float[Array, " goods"]
     step: Float[Array, ""]
+    turnover: Float[Array, ""] | None = None
 
     def public(self) -> Float[Array, " goods"]:
         """The price of each good."""
         return jnp.exp(self.log_price)
 
+    def local(self, agents) -> Float[Array, "agents goods"] | None:
+        """The own last bid in the unit of account, for those who reckon with it."""
+        return None if self.turnover is None else agents.bid / self.turnover
+
     def propagate(self, summary) -> "Posts":
         tiny = jnp.asarray(jnp.finfo(summary.dtype).tiny, summary.dtype)
         cleared = normalised(jnp.log(jnp.maximum(summary, tiny)) - jnp.log(self.supply), self.supply)
         mixed = (1 - self.step) * self.log_price + self.step * cleared
-        return Posts(normalised(mixed, self.supply), self.supply, self.step)
+        turnover = None if self.turnover is None else jnp.sum(summary)
+        return Posts(normalised(mixed, self.supply), self.supply, self.step, turnover)
 
     def unrest(self, summary):
         value = jnp.exp(self.log_price) * self.supply
