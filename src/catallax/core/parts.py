@@ -188,6 +188,7 @@ def in_blocks(society: Society, part: Part, public, key, blocks: int | None, axi
     signal = society.signal
     if blocks is None:
         changed, actions, summary = act(society, part, public, key)
+        summary = jax.lax.optimization_barrier(summary)  # or what is made of it may read all actions once more
         return changed, actions, across(signal, summary, axis)
     _, done, shape = jax.eval_shape(lambda p: act(society, p, public, key), part)
     how = kinds(signal, shape)
@@ -195,12 +196,12 @@ def in_blocks(society: Society, part: Part, public, key, blocks: int | None, axi
     counted = [kind == "count" and done is not None for kind in how]
 
     def block(piece):
-        changed, actions, summary = act(society, jax.lax.optimization_barrier(piece), public, key)
+        changed, actions, summary = act(society, piece, public, key)
         parts = [None if once else x for once, x in zip(counted, jax.tree.leaves(summary), strict=True)]
         kept = actions if any(counted) or part.orders is not None else None
-        return jax.lax.optimization_barrier((changed, kept, parts))
+        return changed, kept, parts
 
-    changed, actions, parts = one_by_one(block, part, blocks)
+    changed, actions, parts = (side_by_side if done is None else one_by_one)(block, part, blocks)
     if axis is not None:
         parts = jax.lax.all_gather(parts, axis, tiled=True)
     parts = jax.lax.optimization_barrier(parts)  # or XLA fuses the two sums, on one device only
@@ -209,6 +210,13 @@ def in_blocks(society: Society, part: Part, public, key, blocks: int | None, axi
         once = jax.tree.leaves(across(signal, signal.listen(alone(society, actions)), axis))
     leaves = [o if x is None else merge_parts(k, x) for k, x, o in zip(how, parts, once, strict=True)]
     return changed, actions, jax.tree.structure(shape).unflatten(leaves)
+
+
+def side_by_side(block, part: Part, blocks: int) -> tuple:
+    """`block` of each slice as one batch: for the fused path, whose matrix products then read the agents once."""
+    cut = jax.tree.map(lambda x: x.reshape(blocks, -1, *x.shape[1:]), part)
+    changed, actions, parts = jax.vmap(block)(cut)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), changed), actions, parts
 
 
 def one_by_one(block, part: Part, blocks: int) -> tuple:
@@ -224,6 +232,9 @@ def one_by_one(block, part: Part, blocks: int) -> tuple:
     def piece(i):
         return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), cut)
 
+    def apart_from_all_else(i):
+        return jax.lax.optimization_barrier(block(jax.lax.optimization_barrier(piece(i))))
+
     rows, *rest = jax.eval_shape(lambda: block(piece(0)))
     empty = jax.tree.map(lambda s: jnp.zeros((max(blocks, 2), *s.shape), s.dtype), rest)
     given = tuple(
@@ -232,7 +243,7 @@ def one_by_one(block, part: Part, blocks: int) -> tuple:
     )
 
     def turn(i, done):
-        return jax.tree.map(lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, i, 0), done, block(piece(i)))
+        return jax.tree.map(lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, i, 0), done, apart_from_all_else(i))
 
     turns = jax.lax.optimization_barrier(jnp.int32(blocks))
     changed, actions, parts = jax.lax.fori_loop(0, turns, turn, (given, *empty))
