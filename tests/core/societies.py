@@ -362,7 +362,7 @@ class Tally(Signal):
 
 
 def queue(*speakers: int) -> Society:
-    crowds = tuple(Speaker(jnp.zeros(n, jnp.int32)) for n in speakers)
+    crowds = tuple(Speaker(jnp.full(n, -1, jnp.int32)) for n in speakers)
     if len(crowds) == 1:
         return Society(crowds[0], Tally(jnp.int32(0)))
     return Society(crowds, Tally2(jnp.int32(0)))
@@ -411,6 +411,45 @@ class Drift(Signal):
 def drift(followers: int, level: float = 1.0) -> Society:
     zeros = jnp.zeros(followers)
     return Society(Follower(zeros, zeros.astype(jnp.int32)), Drift(jnp.float32(level), jnp.int32(0)))
+
+
+# --- neurons -----------------------------------------------------------------------------------------------
+
+
+class Neuron(Agent):
+    """Answers to all inputs at once; as a stack it is one matrix product."""
+
+    weights: Float[Array, "*neurons inputs"]
+    trace: Float[Array, "*neurons"]
+
+    def respond(self, view: View, key):
+        trace = 0.5 * self.trace + self.weights @ view.public
+        return type(self)(self.weights, trace), {"drive": self.weights * trace, "active": (trace > 0).astype(jnp.int32)}
+
+
+class Fused(Neuron):
+    def tally(self, view: View, keys):
+        assert keys.shape == self.trace.shape
+        trace = 0.5 * self.trace + self.weights @ view.public
+        summary = {"drive": trace @ self.weights, "active": (trace > 0).sum()}
+        return type(self)(self.weights, trace), summary
+
+
+class Drive(Signal):
+    merge: ClassVar[dict] = {"drive": "sum", "active": "count"}
+    level: Float[Array, " inputs"]
+    active: Array
+
+    def public(self):
+        return self.level
+
+    def propagate(self, summary):
+        return Drive(0.5 * self.level + summary["drive"] / 300, summary["active"])
+
+
+def neurons(kind: type[Neuron]) -> Society:
+    weights = jnp.asarray(np.random.default_rng(0).normal(size=(64, 5)), jnp.float32)
+    return Society(kind(weights, jnp.zeros(64)), Drive(jnp.ones(5), jnp.int32(0)))
 
 
 # --- on the host ---------------------------------------------------------------------------------------------

@@ -108,9 +108,8 @@ def test_bits_hold_from_the_first_round_on_a_delayed_wire():
 @pytest.mark.parametrize("activation", ["synchronous", 0.5, "random order"])
 def test_a_lost_message_leaves_its_agent_idle(activation):
     agents, loss = 4096, 0.3
-    before = so.vote(agents)
-    after = run(before, 1, seed=5, channel=Channel(loss=loss), activation=activation).society
-    idle = float((after.agents.heard == -1).mean())
+    after = run(so.queue(agents), 1, seed=5, channel=Channel(loss=loss), activation=activation).society
+    idle = float((after.agents.turn == -1).mean())
     chance = 1 - (1 - loss) * (0.5 if activation == 0.5 else 1)
     assert abs(idle - chance) < 4 * np.sqrt(chance * (1 - chance) / agents)
 

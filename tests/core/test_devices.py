@@ -46,6 +46,17 @@ def test_two_populations_on_devices():
     assert len(ends(so.market(16, 32), (None, 4), blocks=8)) == 1
 
 
+def test_the_fused_path_on_devices():
+    """The sum of the first round, to the bit; other blocks give others."""
+
+    def drive(blocks, devices):
+        society = run(so.neurons(so.Fused), 1, blocks=blocks, devices=devices).society
+        return np.asarray(society.signal.level).tobytes()
+
+    assert drive(4, None) == drive(4, 4) == drive(4, 2)
+    assert drive(4, None) != drive(16, None)
+
+
 @pytest.mark.parametrize("blocks", [None, 8])
 def test_counted_money_is_the_same_to_the_bit_with_and_without_blocks(blocks):
     society = so.wealth(AGENTS)

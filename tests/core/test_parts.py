@@ -1,7 +1,6 @@
 """Agents respond: locality, what may change, the fused path, and parts that make up the whole."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -159,58 +158,22 @@ def test_a_local_view_for_one_of_two_populations_is_refused():
 # --- the fused path ------------------------------------------------------------------------------------------
 
 
-class Neuron(Agent):
-    """Answers to all inputs at once; as a stack it is one matrix product."""
-
-    weights: Float[Array, "*neurons inputs"]
-    trace: Float[Array, "*neurons"]
-
-    def respond(self, view: View, key):
-        trace = 0.5 * self.trace + self.weights @ view.public
-        return type(self)(self.weights, trace), {"drive": self.weights * trace, "active": (trace > 0).astype(jnp.int32)}
-
-
-class Fused(Neuron):
-    def tally(self, view: View, keys):
-        assert keys.shape == self.trace.shape
-        trace = 0.5 * self.trace + self.weights @ view.public
-        summary = {"drive": trace @ self.weights, "active": (trace > 0).sum()}
-        return type(self)(self.weights, trace), summary
-
-
-class Field(Signal):
-    merge: ClassVar[dict] = {"drive": "sum", "active": "count"}
-    level: Float[Array, " inputs"]
-    active: Array
-
-    def public(self):
-        return self.level
-
-    def propagate(self, summary):
-        return Field(0.9 * self.level + 0.001 * jnp.tanh(summary["drive"]), summary["active"])
-
-
-def neurons(kind: type[Neuron]) -> Society:
-    weights = jnp.asarray(np.random.default_rng(0).normal(size=(64, 5)), jnp.float32)
-    return Society(kind(weights, jnp.zeros(64)), Field(jnp.ones(5), jnp.int32(0)))
-
-
 @pytest.mark.parametrize("switches", [{}, {"blocks": 8, "devices": 2}, {"devices": 4}])
 def test_the_fused_path_does_what_one_by_one_does(switches):
-    one, fused = (run(neurons(kind), 5, **switches).society for kind in (Neuron, Fused))
+    one, fused = (run(so.neurons(kind), 5, **switches).society for kind in (so.Neuron, so.Fused))
     np.testing.assert_allclose(fused.agents.trace, one.agents.trace, rtol=3e-5, atol=1e-5)
     np.testing.assert_allclose(fused.signal.level, one.signal.level, rtol=3e-5)
     assert int(fused.signal.active) == int(one.signal.active) > 0
 
 
 def test_the_fused_path_is_taken_where_all_act_and_left_where_some_sleep():
-    class Loud(Fused):
+    class Loud(so.Fused):
         def tally(self, view, keys):
             raise RuntimeError("fused")
 
     with pytest.raises(RuntimeError, match="fused"):
-        run(neurons(Loud), 1)
-    assert run(neurons(Loud), 2, activation=0.5).society.agents.trace.any()
+        run(so.neurons(Loud), 1)
+    assert run(so.neurons(Loud), 2, activation=0.5).society.agents.trace.any()
 
 
 # --- parts ---------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from catallax.core.random import key as make_key
 from catallax.core.record import Record
-from catallax.core.round import COMMON, Knobs, Setting, State, begin, exact_knobs, one_round, wakers
+from catallax.core.round import BEFORE, COMMON, Knobs, Setting, State, begin, exact_knobs, one_round, wakers
 from catallax.core.run import run
 from catallax.core.society import Society
 from tests.core import societies as so
@@ -15,7 +15,7 @@ from tests.core import societies as so
 SEED, AGENTS, ROUNDS = 11, 24, 10
 
 
-def drawn(draw, rounds: int, ids) -> np.ndarray:
+def drawn(draw, rounds, ids) -> np.ndarray:
     """What agents draw in each round, [rounds, two populations, ids]: a hash of (seed, round, population, id)."""
 
     def one(t, p, i):
@@ -23,7 +23,7 @@ def drawn(draw, rounds: int, ids) -> np.ndarray:
 
     table = jax.vmap(jax.vmap(jax.vmap(one, (None, None, 0)), (None, 0, None)), (0, None, None))
     ids = np.arange(ids) if isinstance(ids, int) else np.asarray(ids)
-    return np.asarray(jax.jit(table)(np.arange(rounds), np.arange(2), ids.astype(np.uint32)))
+    return np.asarray(jax.jit(table)(np.asarray(rounds, np.uint32), np.arange(2), ids.astype(np.uint32)))
 
 
 def awake(ids, share: float, rounds: int, population: int = 0) -> np.ndarray:
@@ -37,16 +37,16 @@ def awake(ids, share: float, rounds: int, population: int = 0) -> np.ndarray:
     return np.asarray(table(np.arange(rounds), np.asarray(ids, np.uint32)))
 
 
-def flips(rounds: int) -> np.ndarray:
+def flips(rounds) -> np.ndarray:
     """Which voters vote the other way, bool[rounds, voters]."""
     return drawn(lambda key: jax.random.bits(key, (), jnp.uint32) % 4 == 0, rounds, AGENTS)[:, 0]
 
 
 def test_a_fraction_with_standing_orders():
     """Who sleeps votes as before; everyone opened with an answer to the opening signal."""
-    society, who, flip = so.vote(AGENTS), awake(range(AGENTS), 0.4, ROUNDS), flips(ROUNDS)
-    need, heard, yes = np.asarray(society.agents.need), np.full(AGENTS, -1), int(society.signal.yes)
-    orders = (yes > need) ^ flip[0]
+    society, who, flip = so.vote(AGENTS), awake(range(AGENTS), 0.4, ROUNDS), flips(range(ROUNDS))
+    need, yes = np.asarray(society.agents.need), int(society.signal.yes)
+    heard, orders = np.full(AGENTS, yes), (yes > need) ^ flips([BEFORE])[0]
     for t in range(ROUNDS):
         heard = np.where(who[t], yes, heard)
         orders = np.where(who[t], (yes > need) ^ flip[t], orders)
@@ -71,7 +71,7 @@ def test_a_fraction_with_deposits():
 
 
 def test_everyone_at_once():
-    society, flip = so.vote(AGENTS), flips(ROUNDS)
+    society, flip = so.vote(AGENTS), flips(range(ROUNDS))
     yes = int(society.signal.yes)
     for t in range(ROUNDS):
         yes = int(((yes > np.asarray(society.agents.need)) ^ flip[t]).sum())
@@ -91,9 +91,9 @@ def test_populations_are_woken_apart():
 
 def test_who_is_awake_follows_ids():
     ids = np.arange(AGENTS)[::-1].copy()
-    society = so.vote(AGENTS)
-    heard = run(Society(society.agents, society.signal, ids), 1, SEED, activation=0.4).society.agents.heard
-    np.testing.assert_array_equal(np.asarray(heard) >= 0, awake(ids, 0.4, 1)[0])
+    society = so.queue(AGENTS)
+    turn = run(Society(society.agents, society.signal, ids), 1, SEED, activation=0.4).society.agents.turn
+    np.testing.assert_array_equal(np.asarray(turn) >= 0, awake(ids, 0.4, 1)[0])
 
 
 @pytest.mark.parametrize("activation", ["synchronous", 0.3, "random order"])
@@ -118,7 +118,7 @@ def test_both_posts_do_the_same_where_all_act():
 def test_two_populations_against_numpy():
     society = so.market(5, 8)
     price, limits = 4, [np.asarray(crowd.limit) for crowd in society.agents]
-    coins = drawn(lambda key: jax.random.randint(key, (), 0, 2), 6, 8)
+    coins = drawn(lambda key: jax.random.randint(key, (), 0, 2), range(6), 8)
     for t in range(6):
         units = [
             int((np.maximum(side * (limit - price), 0) + coins[t, p, : limit.size]).sum())

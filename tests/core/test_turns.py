@@ -13,7 +13,7 @@ from catallax.core.channel import Channel
 from catallax.core.random import key as make_key
 from catallax.core.random import order
 from catallax.core.record import Record
-from catallax.core.round import COMMON
+from catallax.core.round import BEFORE, COMMON
 from catallax.core.run import run
 from catallax.core.society import Society
 from tests.core import societies as so
@@ -58,7 +58,7 @@ def voted(losses: np.ndarray | None) -> tuple[list, list]:
         return bool(jax.random.bits(own, (), jnp.uint32) % 4 == 0)
 
     flips = [[flip(t, i) for i in range(voters)] for t in range(rounds)]
-    orders, heard, counts = [bool(yes > need[i]) ^ flips[0][i] for i in range(voters)], [-1] * voters, []
+    orders, heard, counts = [bool(yes > need[i]) ^ flip(BEFORE, i) for i in range(voters)], [yes] * voters, []
     for t, turns in enumerate(sequences(voters, rounds)):
         for i in turns:
             if losses is not None and losses[t][i]:

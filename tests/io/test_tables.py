@@ -106,9 +106,7 @@ def test_a_table_without_text_and_one_without_numbers(file):
     np.testing.assert_array_equal(read_table(file("x\n1\n2\n")).numbers["x"], [1, 2])
 
 
-@pytest.mark.parametrize(
-    "cell", ["1e-320", "-0", "+1.25", "1E5", ".5", "5.", "0.1000000000000000055511151231257827"]
-)
+@pytest.mark.parametrize("cell", ["1e-320", "-0", "+1.25", "1E5", ".5", "5.", "0.1000000000000000055511151231257827"])
 def test_numbers_are_read_as_python_reads_them_on_both_paths(file, cell):
     for content in (f"x,y\n1,{cell}\n", f'x,y\n"1",{cell}\n'):
         value = read_table(file(content)).numbers["y"][0]
@@ -159,9 +157,7 @@ def test_faults_of_the_header(file):
     assert "t.csv, line 1: column 'agent' is missing" in sentence(file("name,x\na,1\n"))
 
 
-@pytest.mark.parametrize(
-    ("row", "count"), [("cid,5", "2 cells"), ("cid,5,6,7", "4 cells"), ("cid", "1 cell")]
-)
+@pytest.mark.parametrize(("row", "count"), [("cid,5", "2 cells"), ("cid,5,6,7", "4 cells"), ("cid", "1 cell")])
 def test_ragged_rows(file, row, count):
     assert f"t.csv, line 4: the row has {count} and the header 3 columns" in sentence(file(f"{GOOD}{row}\n"))
 
@@ -304,9 +300,7 @@ def test_a_quote_or_a_fault_far_down_hands_over_to_the_careful_path(monkeypatch,
     assert "changed.csv, line 2002, column 'x': 'lots.0' is not a number" in sentence(changed)
 
 
-CELLS = st.sampled_from(
-    ["1", "-2.5", " 3 ", "", "x", "nan", "1_0", "\xa04", "٣", '"5"', '"', "6,7", "\r", "#", "a\tb"]
-)
+CELLS = st.sampled_from(["1", "-2.5", " 3 ", "", "x", "nan", "1_0", "\xa04", "٣", '"5"', '"', "6,7", "\r", "#", "a\tb"])
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -391,9 +385,7 @@ def test_faults_of_writing(tmp_path):
     with pytest.raises(BadInput, match="no columns to write"):
         write_table(path, {})
     assert not path.exists()
-    with pytest.raises(
-        BadInput, match=r"t.csv cannot be written \(No such file or directory\); check the folder"
-    ):
+    with pytest.raises(BadInput, match=r"t.csv cannot be written \(No such file or directory\); check the folder"):
         write_table(tmp_path / "none" / "t.csv", {"x": [1]})
     write_table(path, {"x": [1]})
     with pytest.raises(BadInput, match=r"cannot be written \(Not a directory\)"):
@@ -401,8 +393,6 @@ def test_faults_of_writing(tmp_path):
 
 
 def test_reading_tables_loads_neither_jax_nor_pandas():
-    code = (
-        "import sys, catallax.io.tables; print([m for m in ('jax', 'pandas', 'scipy') if m in sys.modules])"
-    )
+    code = "import sys, catallax.io.tables; print([m for m in ('jax', 'pandas', 'scipy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,9 +1,9 @@
 """What can go wrong, as a tree; every message is one sentence that says what to do.
 
-    CatallaxError
-      BadInput      a fact is missing or impossible: which field, which row, what rule (also a ValueError)
-      Refused       a regime, switch or method that has no meaning for this problem, and why
-      Damaged       a checkpoint that is truncated, foreign or of another problem
+CatallaxError
+  BadInput      a fact is missing or impossible: which field, which row, what rule (also a ValueError)
+  Refused       a regime, switch or method that has no meaning for this problem, and why
+  Damaged       a checkpoint that is truncated, foreign or of another problem
 """
 
 

@@ -243,7 +243,9 @@ def one_by_one(block, part: Part, blocks: int) -> tuple:
     )
 
     def turn(i, done):
-        return jax.tree.map(lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, i, 0), done, apart_from_all_else(i))
+        return jax.tree.map(
+            lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, i, 0), done, apart_from_all_else(i)
+        )
 
     turns = jax.lax.optimization_barrier(jnp.int32(blocks))
     changed, actions, parts = jax.lax.fori_loop(0, turns, turn, (given, *empty))

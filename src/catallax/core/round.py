@@ -21,6 +21,7 @@ from catallax.core.society import Society, ids_of, is_row
 from catallax.core.turns import in_turn
 
 EXACT = Wiring()
+BEFORE = 0xFFFFFFFF  # the round in which everyone opens, where orders stand
 COMMON = 0xFFFFFFFF  # the key of what belongs to nobody: channel noise, who is awake, whose turn it is
 
 
@@ -60,7 +61,7 @@ class State(NamedTuple):
 
 
 def begin(society: Society, setting: Setting, knobs: Knobs, seed) -> State:
-    """The state before round 0. Where orders stand, everyone opens with an answer to the opening signal."""
+    """The state before round 0. Where orders stand, everyone has answered the opening signal, and changed by it."""
     keeps = society.signal.standing and (setting.sleepy or setting.activation == "random order")
     if not keeps and not setting.wiring.delay:
         return State(society)
@@ -74,7 +75,7 @@ def opening(society: Society, setting: Setting, knobs: Knobs, seed, keeps: bool)
     wire = empty_wire(society.signal, setting.wiring.delay)
     if not keeps:
         return society.agents, wire, None
-    key = jax.random.fold_in(seed, 0)
+    key = jax.random.fold_in(seed, BEFORE)
     public, _ = send(society.signal, wire, setting.wiring, knobs.channel, jax.random.fold_in(key, COMMON), 0)
     part = whole(society, None, None)
     changed, orders = answers(society, part, public, key)

@@ -100,9 +100,11 @@ def root(form: Anatomy, state: list, facts: list, key, method: Method, tolerance
 
     def solve(_, start):
         found = method.solve(step, ravel_pytree(start)[0], tolerance, max_rounds)
-        return unravel(found.point), found._replace(point=None)
+        # as floats: custom_root gives a tangent to what comes beside the root, and whole numbers have none
+        return unravel(found.point), jax.tree.map(lambda x: jnp.asarray(x, float), found._replace(point=None))
 
-    return jax.lax.custom_root(residual, jax.lax.stop_gradient(state), solve, tangent, has_aux=True)
+    point, found = jax.lax.custom_root(residual, jax.lax.stop_gradient(state), solve, tangent, has_aux=True)
+    return point, found._replace(rounds=found.rounds.astype(jnp.int32), cycling=found.cycling > 0)
 
 
 def after_one(form: Anatomy, moving: list, facts: list, key) -> tuple[list, Any]:

@@ -28,7 +28,8 @@ class Signal(eqx.Module):
 
     `merge` names how summaries of parts add up: one of sum, count, max, min, rows, or a mapping from a
     field of the summary to one of these. `standing` says what an idle agent's action is: nothing (a
-    deposit) or its last one (an order, a vote). `transit` is True where what an agent reads is thereby
+    deposit) or its last one (an order, a vote: then, where some may be idle, all have answered the opening signal
+    before the first round). `transit` is True where what an agent reads is thereby
     used up (money in a mailbox that the next round replaces): then everyone must act in every round.
     """
 

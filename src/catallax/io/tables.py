@@ -176,9 +176,7 @@ def _check_header(path: str, names: Sequence[str]) -> None:
             raise BadInput(f"{place}: column {position + 1} has no name; name it in the header or remove it")
         if name in names[:position]:
             first = names.index(name) + 1
-            raise BadInput(
-                f"{place}: columns {first} and {position + 1} are both named {_shown(name)}; rename one"
-            )
+            raise BadInput(f"{place}: columns {first} and {position + 1} are both named {_shown(name)}; rename one")
 
 
 # --- memory ---
@@ -274,9 +272,7 @@ def _converted(lines: list[str], layout: _Layout) -> NDArray[np.float64] | None:
     if not layout.numbers:
         return np.empty((len(lines), 0))
     try:
-        numbers = np.loadtxt(
-            lines, delimiter=layout.separator, usecols=layout.numbers, comments=None, ndmin=2
-        )
+        numbers = np.loadtxt(lines, delimiter=layout.separator, usecols=layout.numbers, comments=None, ndmin=2)
     except ValueError:
         return None
     return numbers if len(numbers) == len(lines) and np.isfinite(numbers).all() else None
@@ -305,9 +301,7 @@ def _split(layout: _Layout, line: int, row: list[str]) -> tuple[list[float], lis
     text = [row[j].strip() for j in layout.text]
     if "" in text:
         name = layout.header[layout.text[text.index("")]]
-        raise BadInput(
-            f"{layout.path}, line {line}, column '{name}': the cell is empty; fill it or remove the row"
-        )
+        raise BadInput(f"{layout.path}, line {line}, column '{name}': the cell is empty; fill it or remove the row")
     cells = [row[j] for j in layout.numbers]
     return _numbers(layout, line, cells), text
 
@@ -324,8 +318,7 @@ def _numbers(layout: _Layout, line: int, cells: list[str]) -> list[float]:
             pass
     names = (layout.header[j] for j in layout.numbers)
     return [
-        _number(f"{layout.path}, line {line}, column '{name}'", cell)
-        for name, cell in zip(names, cells, strict=True)
+        _number(f"{layout.path}, line {line}, column '{name}'", cell) for name, cell in zip(names, cells, strict=True)
     ]
 
 

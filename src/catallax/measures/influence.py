@@ -25,9 +25,7 @@ def influence(society: Society) -> np.ndarray:
 @jax.jit
 def _influence(society: Society) -> Any:
     _, actions = answers(society, whole(society, None, None), society.signal.public(), make_key(0))
-    one = jax.vmap(lambda a: society.signal.listen(jax.tree.map(lambda x: x[None], a)))(
-        alone(society, actions)
-    )
+    one = jax.vmap(lambda a: society.signal.listen(jax.tree.map(lambda x: x[None], a)))(alone(society, actions))
     parts = jnp.concatenate([jnp.abs(x).reshape(x.shape[0], -1) for x in jax.tree.leaves(one)], axis=1)
     total = parts.sum(0)
     return jnp.max(jnp.where(total > 0, parts / jnp.where(total > 0, total, 1), 0), axis=1)

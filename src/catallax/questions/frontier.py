@@ -69,7 +69,6 @@ def frontier(
             tried.done += 1
             if look is not None:
                 look(tried.done, seeds)
-    society = problem.society()
     rows = [
         dict(
             point=name,
@@ -78,9 +77,7 @@ def frontier(
             **spread([value for value, _ in found[name]]),
             seeds=len(found[name]),
             settled=float(np.mean([s for _, s in found[name]])) if found[name] else None,
-            bits=0
-            if kind == "silence"
-            else bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"],
+            bits=told_bits(problem, kind, told),
         )
         for name, kind, told in points
     ]
@@ -104,6 +101,17 @@ def reached(problem: Problem, kind: str, told: float, seed: int, rounds: int, to
         return problem.contest(told)
     channel = Channel(bits=int(told)) if kind == "bits" else None
     return run(problem, rounds, seed, tolerance=tolerance, channel=channel)
+
+
+def told_bits(problem: Problem, kind: str, told: float) -> int | None:
+    """Bits a round at one point; None where it is refused."""
+    if kind == "silence":
+        return 0
+    try:
+        society = problem.society(told) if kind == "leak" else problem.society()
+    except Refused:
+        return None
+    return bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"]
 
 
 def finding(rows: list[dict], problem: Problem) -> str:

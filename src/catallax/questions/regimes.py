@@ -120,7 +120,7 @@ def percent(value: float) -> str:
         return "an unknown share"
     if 0.9995 <= value < 1 - 1e-9:
         return f"{100 * value:.2f} %" if value < 0.99995 else "over 99.99 %"
-    return f"{100 * value:.1f} %"
+    return "100 %" if abs(value - 1) < 1e-9 else f"{100 * value:.1f} %"
 
 
 def carry_over(old: Any, new: Any) -> Any:
