@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -109,7 +110,8 @@ def test_command_line_is_what_was_typed():
     line = command_line("replicate", "exchange", None, 2, {"copies": (1, 2), "size": None})
     assert line == "catallax replicate exchange --seed 2 --copies 1 --copies 2"
     assert (
-        command_line("compare", "exchange", "my file.csv", 0, {}) == "catallax compare exchange 'my file.csv' --seed 0"
+        command_line("compare", "exchange", Path("my file.csv"), 0, {})
+        == "catallax compare exchange 'my file.csv' --seed 0"
     )
 
 

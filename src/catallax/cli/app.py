@@ -38,7 +38,9 @@ def version(asked: bool) -> None:
 
 @app.callback()
 def common(
-    version: Annotated[bool, typer.Option("--version", help="the version", callback=version, is_eager=True)] = False,
+    version: Annotated[
+        bool | None, typer.Option("--version", help="the version", callback=version, is_eager=True)
+    ] = False,
 ) -> None:
     """What comes before any verb."""
 

@@ -14,9 +14,9 @@ Safeguards, each against a known failure:
 - a trial is no further than the radius: |f| at first, doubled by what is accepted;
 - secants are orthogonalised newest first, and one within an angle of 1e-3 of the newer is forgotten (the filter of
   Pollock and Rebholz), so memory is spent on directions and no system of equations can be singular;
-- when |f| has not fallen by a tenth in 30 trials, everything is forgotten and it begins again after a few plain rounds,
-  each time more of them: in turn from the best point and from the start. So it settles, sooner or later, whatever
-  plain (or damped) rounds settle, as the safeguard of Zhang and others promises for nonexpansive g.
+- when |f| has not fallen by a tenth in 30 trials, everything is forgotten and it begins again, in turn from the best
+  point, after plain rounds that grow in number, and from the start, with a radius that shrinks. So what plain (or
+  damped) rounds settle from anywhere is settled sooner or later, as Zhang and others ensure for nonexpansive g.
 
 D. Anderson, Iterative procedures for nonlinear integral equations, J. ACM 12, 1965.
 H. Walker and P. Ni, Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49, 2011.
@@ -44,6 +44,7 @@ GROWTH = 2.0  # of the residual that is allowed, and of the radius
 SHRINK = 0.25  # of a step that was refused
 FALL = 0.9  # what counts as progress
 PATIENCE = 30  # trials without it
+CARES = 8  # times that the radius shrinks from one attempt at the start to the next, before it is whole again
 
 
 class Secants(NamedTuple):
@@ -128,7 +129,7 @@ def following(search: Search, tried: Point, settled, start) -> Search:
     base = choose(accepted, tried, search.base)
     step, secants = mixed(base.residual, remembered(search.secants, move, change, finite & (length > 0)))
     radius = jnp.where(accepted, jnp.maximum(search.radius, GROWTH * length), SHRINK * length)
-    radius = jnp.where(free, tried.size, radius)
+    radius = jnp.where(free, caution(search.attempt) * tried.size, radius).astype(radius.dtype)
     larger = jnp.where(free, tried.size, jnp.maximum(tried.size, search.base.size))
     walking = free & (search.plain > 0)
     progress = free | (tried.size < FALL * search.mark)
@@ -151,14 +152,15 @@ def following(search: Search, tried: Point, settled, start) -> Search:
 
 
 def again(search: Search, start) -> Search:
-    """All forgotten but the best point: plain rounds from there or from the start, in turn, then a new attempt."""
+    """All forgotten but the best point: from there, after plain rounds, or from the start, in turn."""
     fresh = opening(start, search.secants.held.size)
-    place = jnp.where(search.attempt % 2 == 0, search.best.place, start)
+    best = search.attempt % 2 == 0
+    place = jnp.where(best, search.best.place, start)
     return fresh._replace(
         trial=place,
         base=fresh.base._replace(place=place),
         best=search.best,
-        plain=PLAIN * (search.attempt + 1),
+        plain=jnp.where(best, PLAIN * (search.attempt + 1), 0),
         attempt=search.attempt + 1,
         rounds=search.rounds,
     )
@@ -196,6 +198,11 @@ def mixed(residual, secants: Secants) -> tuple[Any, Secants]:
     held, step = jax.lax.fori_loop(0, secants.held.size, orthogonal, (*nothing, residual))[2:]
     order = jnp.argsort(~held, stable=True)
     return step, Secants(secants.moves[order], secants.changes[order], held[order])
+
+
+def caution(attempt):
+    """The first radius of an attempt, as a share of the residual: smaller each time that it begins from the start."""
+    return jnp.where(attempt % 2 == 0, SHRINK ** (attempt // 2 % CARES), 1.0)
 
 
 def damped(search: Search, residual):

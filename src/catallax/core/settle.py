@@ -29,6 +29,7 @@ from catallax.core.round import Setting, State, exact_knobs, one_round
 from catallax.core.run import check_count, run
 from catallax.core.society import HostSociety, Society, as_arrays
 
+CLOSER = 4  # how much closer it aims where float64 finds what the rounds' own dtype did not see
 DENSE = 256  # unknowns up to which the adjoint system is solved as a matrix
 FROZEN = "the society draws random numbers: one key was frozen, and this is a fixed point of that draw"
 
@@ -63,14 +64,20 @@ def settle(
     check_floats(form, society)
     if not state:
         raise Refused(f"nothing moves in a round of {type(society.signal).__name__}: there is nothing to settle")
-    point, found = root(form, state, facts, key, method, tolerance, max_rounds)
-    society = form.join(point, facts).society
-    outcome = Outcome(society, rounds=found.rounds, unrest=found.measure, notes=(FROZEN,) * form.draws)
-    if any(isinstance(x, Tracer) for x in (*point, *facts, found.measure)):
-        return dataclasses.replace(outcome, code=verdict(found, tolerance))
-    if isinstance(problem, Problem):
-        outcome = dataclasses.replace(outcome, values=problem.outcome(society).values)
-    return certified(problem, outcome, form, key, tolerance, bool(found.cycling))
+    rounds, aim = 0, tolerance
+    while True:
+        point, found = root(form, state, facts, key, method, aim, max_rounds)
+        rounds = rounds + found.rounds
+        society = form.join(point, facts).society
+        outcome = Outcome(society, rounds=rounds, unrest=found.measure, notes=(FROZEN,) * form.draws)
+        if any(isinstance(x, Tracer) for x in (*point, *facts, found.measure)):
+            return dataclasses.replace(outcome, code=verdict(found, tolerance))
+        if isinstance(problem, Problem):
+            outcome = dataclasses.replace(outcome, values=problem.outcome(society).values)
+        outcome = certified(problem, outcome, form, key, tolerance, bool(found.cycling))
+        if outcome.status is not Status.UNSETTLED or not found.measure <= aim or aim < tolerance / CLOSER**2:
+            return outcome
+        state, aim = point, aim / CLOSER  # the rounds' own dtype said that it was there, float64 that it was not
 
 
 def check_floats(form: Anatomy, society: Society) -> None:
@@ -124,7 +131,12 @@ def tangent(linear, right):
         matrix = jax.jacfwd(apply)(jnp.zeros_like(flat))
         return unravel(jnp.linalg.solve(matrix, flat))
     exact = 1e3 * float(jnp.finfo(flat.dtype).eps)
-    return unravel(jax.scipy.sparse.linalg.gmres(apply, flat, tol=exact, atol=0.0, restart=50, maxiter=200)[0])
+
+    def krylov(matvec, b):
+        return jax.scipy.sparse.linalg.gmres(matvec, b, tol=exact, atol=0.0, restart=50, maxiter=200)[0]
+
+    # wrapped once more: gmres takes the norm of `b` where linear functions alone can be transposed
+    return unravel(jax.lax.custom_linear_solve(apply, flat, krylov, krylov))
 
 
 def change(before: list, after: list):

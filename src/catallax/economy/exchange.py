@@ -79,6 +79,10 @@ class Exchange(Problem):
             facts = (self.endowment, self.taste, self.elasticity)
             endowment, taste, elasticity = (np.asarray(x) for x in facts)
             check_facts(self.names, self.goods, endowment, taste, elasticity)
+            if not 0 < self.step < np.inf:
+                raise BadInput(f"Exchange.step is {self.step!r}: give how far prices move in a round, above 0")
+            if self.opening is not None and not isinstance(self.opening, Tracer):
+                check_opening(np.asarray(self.opening), endowment.shape[1])
 
     @classmethod
     def read(cls, path: str | Path, **settings: Any) -> "Exchange":
@@ -362,6 +366,12 @@ class Exchange(Problem):
                 raise Refused(
                     f"{goods[alone[0]]} has a single {who}, who {what}: with knowledge of the own effect no equilibrium exists"
                 )
+
+
+def check_opening(price: np.ndarray, goods: int) -> None:
+    """Prices at the start: one for each good, all positive."""
+    if price.shape != (goods,) or not (np.isfinite(price) & (price > 0)).all():
+        raise BadInput(f"Exchange.opening is {price.tolist()}: give a positive price for each of {goods} goods")
 
 
 def best_bids(problem: Exchange, others: np.ndarray) -> np.ndarray:
