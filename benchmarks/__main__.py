@@ -1,4 +1,4 @@
-"""Run every benchmark and keep what they found: `python -m benchmarks [--quick] [--device cpu|gpu] [--json]`.
+"""Run every benchmark and keep what they found: `python -m benchmarks [NAME ...] [--quick] [--device cpu|gpu] [--json]`.
 
 Each benchmark runs in a process of its own, so that no benchmark finds threads, caches or a device left by
 another, and one that fails costs one section, not the run. A full run writes benchmarks/RESULTS.md, one
@@ -48,11 +48,14 @@ def section(name: str, found: harness.Report | str) -> str:
 
 def main() -> int:
     """Run all, keep what was found; the exit code is 1 where a benchmark failed."""
-    options = harness.parse(description="all benchmarks of catallax")
+    names = [word for word in sys.argv[1:] if word in BENCHMARKS] or list(BENCHMARKS)
+    options = harness.parse(
+        [w for w in sys.argv[1:] if w not in BENCHMARKS], "benchmarks of catallax: all, or those named"
+    )
     found: dict[str, harness.Report | str] = {}
     well = True
-    for name, about in BENCHMARKS.items():
-        harness.say(f"{name}: {about}")
+    for name in names:
+        harness.say(f"{name}: {BENCHMARKS[name]}")
         found[name], ended_well = run_one(name, options)
         well &= ended_well
     text = "# Results\n\nWritten by `python -m benchmarks`; do not edit.\n\n" + "\n".join(

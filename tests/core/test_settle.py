@@ -15,7 +15,7 @@ from catallax.core.society import HostSociety
 from catallax.economy import Exchange, walras
 from catallax.testing import check_gradient
 
-LAWS = [("posts", 0.5), ("multiplicative", 0.3), ("additive", 1.0)]
+LAWS = [("posts", 0.5), ("multiplicative", 0.3), ("additive", 0.5)]
 
 
 @pytest.fixture

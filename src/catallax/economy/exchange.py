@@ -237,11 +237,13 @@ class Exchange(Problem):
             bids = np.asarray(society.agents.bid, np.float64)
         else:
             told = price if heard is None else np.asarray(heard, np.float64)
-            bids = self.traders.demand(told, np.asarray(self.endowment, np.float64) @ told) * told
+            bids = np.full(self.endowment.shape, np.nan)  # of prices that are no longer numbers nothing can be said
+            if np.isfinite(told).all():
+                bids = self.traders.demand(told, np.asarray(self.endowment, np.float64) @ told) * told
         if self.law != "posts":
             return Outcome(society, values=self.valued(bids / price, price))
         cleared = bids.sum(0) / supply
-        bundles = np.divide(bids, cleared, out=np.zeros_like(bids), where=cleared > 0)  # no money, nothing handed out
+        bundles = np.divide(bids, cleared, out=np.zeros_like(bids), where=cleared != 0)  # no money, nothing handed out
         return Outcome(society, values=self.valued(bundles, price) | {"bids": bids})
 
     def valued(self, allocation: np.ndarray, price: np.ndarray | None) -> dict[str, Any]:

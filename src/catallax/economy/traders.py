@@ -99,8 +99,27 @@ def within_budget(spending, log_income, like, start, stretch):
     """The logs of `spending`, an array `like` this, where they add up to income: Newton in a bracket that bisection shrinks.
 
     The root lies between `start` and `start` less the excess there times `stretch`. Spending is written down once,
-    in the loop, because compiling it takes longer than anything else here.
+    in the loop, because compiling it takes longer than anything else here; derivatives are those of the root.
     """
+
+    def residual(root):
+        log_t, logs = root
+        return jax.nn.logsumexp(logs) - log_income, logs - spending(log_t)[0]
+
+    def tangent(linear, right):  # the residual's derivative is ((0, w), (-slopes, 1)), w the shares of spending
+        no_t, no_logs = jnp.zeros_like(right[0]), jnp.zeros_like(right[1])
+        slopes = -linear((no_t + 1, no_logs))[1]
+        log_t = (right[0] - linear((no_t, right[1]))[0]) / linear((no_t, slopes))[0]
+        return log_t, right[1] + slopes * log_t
+
+    def solve(_, first):
+        return bracketed(spending, log_income, *first, stretch)
+
+    return jax.lax.custom_root(residual, jax.lax.stop_gradient((start, jnp.zeros_like(like))), solve, tangent)[1]
+
+
+def bracketed(spending, log_income, start, like, stretch):
+    """The root of `within_budget` in log t, and its logs."""
     exact = 4 * jnp.finfo(start.dtype).eps
 
     def going(carry):
@@ -119,7 +138,7 @@ def within_budget(spending, log_income, like, start, stretch):
         return n + 1, low, high, jnp.where(inside, step, (low + high) / 2), excess, logs
 
     infinite = jnp.full_like(start, jnp.inf)
-    return jax.lax.while_loop(going, shrink, (0, start - 1, start + 1, start, infinite, jnp.zeros_like(like)))[5]
+    return jax.lax.while_loop(going, shrink, (0, start - 1, start + 1, start, infinite, like))[3::2]
 
 
 def fill(log_ratio, elasticity):
