@@ -113,7 +113,8 @@ def within_budget(spending, log_income, like, start, stretch):
         return log_t, right[1] + slopes * log_t
 
     def solve(_, first):
-        return bracketed(spending, log_income, *first, stretch)
+        start, like = first
+        return bracketed(spending, log_income, start, like, stretch)
 
     return jax.lax.custom_root(residual, jax.lax.stop_gradient((start, jnp.zeros_like(like))), solve, tangent)[1]
 
