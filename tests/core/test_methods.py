@@ -104,7 +104,7 @@ def test_damping_settles_a_swing():
 def test_the_point_kept_is_the_point_measured():
     matrix = jnp.asarray(turn(0.3, 0.5), jnp.float32)
     found = rounds_of(matrix, 1000)
-    after, measure = linear(matrix, jnp.asarray(SHIFT, jnp.float32))(found.point)
+    _after, measure = linear(matrix, jnp.asarray(SHIFT, jnp.float32))(found.point)
     assert measure == found.measure <= 1e-6
     assert found.rounds < 1000
 
