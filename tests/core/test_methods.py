@@ -148,3 +148,9 @@ def test_no_more_rounds_than_allowed_and_none_after_a_nan(method):
     broken = jax.jit(lambda x: method.solve(lambda y: (y * jnp.nan, jnp.max(y * jnp.nan)), x, 1e-6, 10_000))
     found = broken(jnp.ones(2))
     assert found.rounds < 100 and not np.isfinite(found.measure)
+
+
+@pytest.mark.parametrize("damping", [0.0, -1.0, 1.5, float("nan")])
+def test_impossible_dampings_are_refused(damping):
+    with pytest.raises(cx.BadInput, match=r"Picard.damping is .*: give the share of a step to take"):
+        Picard(damping)

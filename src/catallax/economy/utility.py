@@ -65,6 +65,6 @@ class CobbDouglas(eqx.Module):
         return jnp.einsum("kb,kbm->km", incomes.reshape(parts, -1), tastes).sum(0)
 
 
-def divisor(count: int, most: int = 1024, least: int = 512) -> int:
+def divisor(count: int, most: int = 128, least: int = 512) -> int:
     """The largest divisor of `count` that is at most `most` and leaves parts of at least `least`; 1 if there is none."""
     return max((k for k in range(1, min(most, count // least) + 1) if count % k == 0), default=1)
