@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catallax.cli import about, questions, runs, session
+from catallax.cli import about, allocate, questions, runs, session
 
 app = typer.Typer(
     help="How much should each part be told? From silence, through a few bits and an exact price, to full information.",
@@ -22,6 +22,7 @@ app.command()(questions.frontier)
 app.command()(questions.lesion)
 app.command()(questions.shock)
 app.command()(questions.replicate)
+app.command()(allocate.allocate)
 app.command()(about.report)
 app.command()(about.cite)
 

@@ -4,6 +4,7 @@
     answers/<question>.json what the report is made of: two questions into one folder give one report with both
     <question>.csv .png     the rows (Parquet too where pyarrow is) and the picture
     record.csv scene.png    of a run
+    prices.csv allocation.csv prices.png   of an allocation
     report.html             one file, no network
 
 Every file is whole or not there; a folder that was not there before is not left behind by a command that fails.
@@ -25,7 +26,7 @@ from catallax.core.answer import Answer, plain
 from catallax.core.disk import whole
 from catallax.core.errors import BadInput
 
-ORDER = ("frontier", "compare", "shock", "lesion", "replicate", "sweep", "run")
+ORDER = ("frontier", "compare", "shock", "lesion", "replicate", "sweep", "run", "allocate")
 
 
 def check(folder: Path | None) -> None:
@@ -94,6 +95,7 @@ def report(folder: Path) -> Path:
     kept.sort(key=lambda k: ORDER.index(k.answer.question) if k.answer.question in ORDER else len(ORDER))
     title = ", ".join(dict.fromkeys(k.answer.system for k in kept))
     facts = {name: told(kept, name) for name in ("seed", "digest", "versions")}
+    facts = {name: value for name, value in facts.items() if value is not None}  # an allocation draws nothing
     return write_report(
         [k.answer for k in kept], folder / "report.html", title, facts, "\n".join(k.reproduce for k in kept)
     )

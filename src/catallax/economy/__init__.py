@@ -1,7 +1,42 @@
 """Economies: parties that own goods and want others, coordinated by prices."""
 
+from typing import TYPE_CHECKING, Any
+
+from catallax.economy.allocate import Allocation as Allocation
+from catallax.economy.allocate import allocate as allocate
+from catallax.economy.auction import DoubleAuction as DoubleAuction
 from catallax.economy.exchange import Exchange as Exchange
+from catallax.economy.externality import Externality as Externality
+from catallax.economy.fisher import Fisher as Fisher
+from catallax.economy.games import NormalForm as NormalForm
+from catallax.economy.routing import Routing as Routing
 from catallax.economy.traders import Influencer as Influencer
 from catallax.economy.traders import PriceTaker as PriceTaker
+from catallax.economy.utility import Utility as Utility
 
-__all__ = ["Exchange", "Influencer", "PriceTaker"]
+if TYPE_CHECKING:
+    from catallax.economy.ceei import Courses as Courses
+
+__all__ = [
+    "Allocation",
+    "Courses",
+    "DoubleAuction",
+    "Exchange",
+    "Externality",
+    "Fisher",
+    "Influencer",
+    "NormalForm",
+    "PriceTaker",
+    "Routing",
+    "Utility",
+    "allocate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """`Courses` brings numba along: only for those who ask for it."""
+    if name == "Courses":
+        from catallax.economy.ceei import Courses
+
+        return Courses
+    raise AttributeError(f"module 'catallax.economy' has no attribute {name!r}")

@@ -120,6 +120,8 @@ def finding(rows: list[dict], problem: Problem) -> str:
     few = [r for r in rows if r["kind"] == "bits" and r["efficiency"] >= ENOUGH * exact]
     full = [r for r in rows if r["kind"] == "leak" and r["told"] == 1.0]
     signal = problem.words().get("signal", "signal")
+    if not any(np.isfinite(r["efficiency"]) for r in rows if r["kind"] == "bits"):
+        return f"The exact {signal} reaches {percent(exact)} of what is possible; it could not be cut to bits (see the notes)."
     if not few:
         return f"No number of bits tried brings the {signal} within {1 - ENOUGH:.0%} of its exact value's {percent(exact)}."
     verb = "reach" if few[0]["told"] > 1 else "reaches"

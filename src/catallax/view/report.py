@@ -31,6 +31,7 @@ ASKED = {
     "replicate": "Does influence vanish with numbers?",
     "sweep": "Is it so in other worlds of the kind?",
     "run": "What happened?",
+    "allocate": "Who gets what, at which prices?",
 }
 SHOWN = ("signal", "measure", "population")  # facts that the pictures show already
 LONGEST = 60  # rows of a table that are shown
