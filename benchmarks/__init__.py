@@ -16,5 +16,8 @@ from __future__ import annotations
 BENCHMARKS: dict[str, str] = {
     "engine": "a population that trades at random, against Mesa, mesa-frames, AgentPy and numpy",
     "exchange_round": "a round of a million traders against one pass over memory; start-up of the commands",
+    "markets": "market equilibria at equal certified gaps, against CVXPY with Clarabel and resalloc; robustness",
+    "order_book": "orders a second through the matching engine, against two Python books; zero-intelligence traders",
+    "courses": "course seats by approximate equilibrium from equal incomes, against serial dictatorship and others",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }

@@ -150,6 +150,13 @@ def measure(action: Callable[[], object], repeats: int = REPEATS) -> Timing:
     return Timing(tuple(seconds), cores, others)
 
 
+def measure_once(action: Callable[[], object]) -> float:
+    """Seconds of one call: of a first one, which compiles."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
 class Watch:
     """Who had the processors since it was made: this process with its finished children, and everybody
     else."""
