@@ -1,8 +1,9 @@
 """Run every benchmark and keep what they found: `python -m benchmarks [NAME ...] [--quick] [--device cpu|gpu] [--json]`.
 
 Each benchmark runs in a process of its own, so that no benchmark finds threads, caches or a device left by
-another, and one that fails costs one section, not the run. A full run writes benchmarks/RESULTS.md, one
-section a benchmark; a quick one prints it and leaves the kept results alone.
+another, and one that fails costs one section, not the run. A full run keeps its report in benchmarks/results/
+and writes benchmarks/RESULTS.md of all that are kept, one section a benchmark, each with its own date and
+machine; a quick one prints and leaves the kept results alone.
 """
 
 from __future__ import annotations
@@ -46,6 +47,17 @@ def section(name: str, found: harness.Report | str) -> str:
     return f"## {name}\n\n{found}\n" if isinstance(found, str) else found.markdown()
 
 
+def keep(found: dict[str, harness.Report | str]) -> None:
+    """Each report in a file of its own, and RESULTS.md of all that are kept."""
+    folder = harness.HERE / "results"
+    folder.mkdir(exist_ok=True)
+    for name, report in found.items():
+        (folder / f"{name}.md").write_text(section(name, report), encoding="utf-8")
+    kept = [path.read_text(encoding="utf-8") for name in BENCHMARKS if (path := folder / f"{name}.md").is_file()]
+    head = "# Results\n\nWritten by `python -m benchmarks`, section by section; do not edit.\n\n"
+    (harness.HERE / "RESULTS.md").write_text(head + "\n".join(kept), encoding="utf-8")
+
+
 def main() -> int:
     """Run all, keep what was found; the exit code is 1 where a benchmark failed."""
     names = [word for word in sys.argv[1:] if word in BENCHMARKS] or list(BENCHMARKS)
@@ -58,16 +70,14 @@ def main() -> int:
         harness.say(f"{name}: {BENCHMARKS[name]}")
         found[name], ended_well = run_one(name, options)
         well &= ended_well
-    text = "# Results\n\nWritten by `python -m benchmarks`; do not edit.\n\n" + "\n".join(
-        section(name, report) for name, report in found.items()
-    )
+    text = "\n".join(section(name, report) for name, report in found.items())
     if options.json:
         whole = {k: {"failed": r} if isinstance(r, str) else json.loads(r.json()) for k, r in found.items()}
         print(json.dumps(whole, indent=1))
     else:
         print(text)
     if not options.quick:
-        (harness.HERE / "RESULTS.md").write_text(text, encoding="utf-8")
+        keep(found)
         harness.say("written: benchmarks/RESULTS.md")
     return int(not well)
 

@@ -38,7 +38,7 @@ from catallax.core.random import ROOT, host_fold_in, host_key
 
 SEED = 2024
 CHUNK = 100_000  # words to a write; agents to a round
-KEPT = harness.HERE / "results" / "random_battery.txt"
+KEPT = harness.HERE / "results" / "random_battery.md"
 LINE = re.compile(r"^\s*(\w+)\|\s*(\d+)\|\s*(\d+)\|\s*(\d+)\|\s*([\d.]+)\|\s*(\w+)\s*$")
 QUICK = [(0, None), (15, None), (204, None), (209, None)]
 USUAL = [
