@@ -28,8 +28,9 @@ def on_shortcut(network, toll):
 
 
 def minutes(network, toll):
-    """How long everyone travels at rest, on average, with a toll (minutes) on the shortcut."""
-    return HOUR * cx.settle(on_shortcut(network, toll / HOUR)).total_time
+    """How long everyone travels at rest with a toll (minutes) on the shortcut, and the certificate of that."""
+    rest = cx.settle(on_shortcut(network, toll / HOUR))
+    return HOUR * rest.total_time, rest.certificate
 
 
 def follow_gradient(network):
@@ -45,15 +46,14 @@ def follow_gradient(network):
     return tried
 
 
-def draw(curve, walk, silence, best):
+def draw(curve, walk, silence, best, worst):
     """Time against toll; what is told in words beside it."""
-    title = (
-        "Told how long every road takes, all travel 120 minutes. Told nothing, 93. "
-        "A toll on one road brings 90, the least there is."
+    title = "Told every road's time, all travel 120 minutes; told nothing, 93. One toll brings 90, the least there is."
+    caption = (
+        f"Braess' network. Points are equilibria, each certified to {worst:.0e} at most; tolls are paid, not lost."
     )
-    caption = "Braess' network. Every point is an equilibrium with a relative gap below 1e-6; tolls are paid, not lost."
-    sheet = style.sheet(3.6, title, caption)
-    axes = sheet.axes(style.LEFT, 0.75, style.WIDTH - style.LEFT - style.RIGHT, 2.75)
+    sheet = style.sheet(3.75, title, caption)
+    axes = sheet.axes(style.LEFT, 0.62, style.WIDTH - style.LEFT - style.RIGHT, 2.75)
     axes.axhline(best, color=style.GREEN, linewidth=1.2, linestyle=(0, (5, 3)))
     axes.axhline(silence, color=style.GREY, linewidth=1.2, linestyle=(0, (1, 2)))
     axes.plot(TOLLS, curve, color=style.BLUE, linewidth=2.5, zorder=3)
@@ -83,12 +83,12 @@ def main():
     """Print the tolls tried and save the picture."""
     network = Routing.braess()
     silence, best = (HOUR * outcome.total_time for outcome in (network.silence(), network.plan()))
-    curve = np.array([minutes(network, toll) for toll in TOLLS])
+    curve, certificates = np.array([minutes(network, toll) for toll in TOLLS]).T
     walk = follow_gradient(network)
     for toll in walk:
-        print(f"toll {toll:5.2f}   {minutes(network, toll):7.3f} minutes")
+        print(f"toll {toll:5.2f}   {minutes(network, toll)[0]:7.3f} minutes")
     print(f"told nothing {silence:.2f}, told every time {curve[0]:.2f}, the planner {best:.2f}")
-    print(style.save(draw(curve, walk, silence, best), (sys.argv[1:] or ["toll.png"])[0]))
+    print(style.save(draw(curve, walk, silence, best, certificates.max()), (sys.argv[1:] or ["toll.png"])[0]))
 
 
 if __name__ == "__main__":
