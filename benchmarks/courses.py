@@ -227,9 +227,7 @@ def ariel() -> Any:
 
     try:
         return Courses.read(data.path(ARIEL))
-    except (KeyError, data.Unavailable) as error:
-        if (data.SHARED / ARIEL).is_file():
-            return Courses.read(data.SHARED / ARIEL)
+    except data.Unavailable as error:
         return f"{ARIEL} is not at hand ({error}): skipped; `make data` fetches it."
 
 

@@ -52,7 +52,7 @@ def ask(peer: Peer, request: Mapping[str, Any], timeout: float = 600.0) -> dict[
     if finished.returncode:
         raise Missing(f"{peer.name} failed: {_last_line(finished.stderr)}")
     try:
-        return json.loads(_last_line(finished.stdout))
+        return json.loads(_last_line(finished.stdout, whole=True))
     except json.JSONDecodeError as error:
         raise Missing(f"{peer.name} answered with no JSON: {_last_line(finished.stdout)}") from error
 
@@ -82,6 +82,6 @@ def _install(command: list[str], peer: Peer) -> None:
         raise Missing(f"{peer.name} could not be installed: {_last_line(finished.stderr or finished.stdout)}")
 
 
-def _last_line(text: str) -> str:
+def _last_line(text: str, whole: bool = False) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing"
+    return lines[-1][: None if whole else 300] if lines else "it said nothing"

@@ -217,3 +217,12 @@ def test_what_it_cannot_mean_is_refused():
         market.society(0.5)
     with pytest.raises(cx.Refused, match="single bidder"):
         Fisher(np.array([[1.0, 0.0], [1.0, 1.0]]), np.ones(2), np.ones(2)).contest()
+
+
+def test_in_float32_it_comes_to_what_float32_can_tell():
+    with jax.enable_x64(False):
+        market = Fisher(*drawn("uniform", 500, 50, 0))
+        outcome = cx.settle(market, 1e-4)
+        assert outcome.status == "settled" and outcome.society.signal.price.dtype == jnp.float32
+        beyond = cx.settle(Fisher(*drawn("uniform", 500, 50, 0), goal=1e-9), 1e-8, max_rounds=60)
+        assert beyond.status == "unsettled" and np.isfinite(beyond.certificate)  # said, and not broken

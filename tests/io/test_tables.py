@@ -240,7 +240,7 @@ def test_a_huge_file_is_judged_by_its_size(tmp_path):
 
 
 def test_memory_that_is_free_is_found():
-    assert 1e6 < tables._free_memory() < 1e15
+    assert 1e6 < tables.free_memory() < 1e15
 
 
 def test_the_estimate_bounds_what_is_used(file):

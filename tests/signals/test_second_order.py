@@ -1,11 +1,14 @@
 """The second-order price laws, one step at a time."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from catallax.economy.bidders import Bidder
+from catallax.core.agent import View
+from catallax.economy.bidders import Bidder, Step
 from catallax.signals.interior import Interior, cleared
 from catallax.signals.second_order import Answers, SecondOrder, newton
 
@@ -59,8 +62,6 @@ def test_one_by_one_is_the_same_as_all_at_once():
         bidders = Bidder.opening(value, budget, price, supply, cap is None, cap)
         law = Interior.opening(price, supply, jnp.asarray(1e-6))
         for _ in range(4):
-            from catallax.core.agent import View
-
             view = View(law.public())
             moved, together = bidders.tally(view, None)
             each = [jax.tree.map(lambda x, i=i: x[i], bidders).respond(view, None) for i in range(7)]
@@ -74,3 +75,14 @@ def test_one_by_one_is_the_same_as_all_at_once():
         rent = 0 if bidders.rent is None else bidders.rent[:, None]
         before = law.price - law.rose
         np.testing.assert_allclose(bidders.slack, before + rent - bidders.worth[:, None] * value, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("money", [False, True])
+def test_the_slope_has_all_its_digits_where_one_good_is_nearly_all_of_it(money):
+    value, budget = jnp.array([[0.3, 0.7, 0.2, 0.9]]), jnp.ones(1)
+    bidders = Bidder.opening(value, budget, jnp.full(4, 1 / 4), jnp.ones(4), money)
+    ratio = jnp.array([[1e-9, 1e12, 1.0, 1e-3]])  # of what is held to its slack
+    step = Step.of(dataclasses.replace(bidders, slack=bidders.bundle / ratio), jnp.full(4, 1 / 4), jnp.asarray(0.01))
+    h, v, fixed = (np.asarray(x[0], np.longdouble) for x in (step.h, value, step.fixed))
+    expected = np.diag(h) - np.outer(h * v, h * v) / (fixed + (h * v * v).sum())
+    np.testing.assert_allclose(np.diag(step.slope()), np.diag(expected).astype(float), rtol=1e-6)

@@ -123,6 +123,11 @@ class Bidder(Agent):
         return jnp.sum(self.value * self.bundle, 1) + (0 if self.kept is None else self.kept)
 
 
+def off_diagonal(matrix):
+    """The matrix with zeros on its diagonal."""
+    return jnp.where(jnp.eye(matrix.shape[0], dtype=bool), 0, matrix)
+
+
 def along(share, like):
     """A number a buyer, to be multiplied with `like`."""
     return share[:, None] if like.ndim > 1 else share
@@ -142,6 +147,7 @@ class Step(NamedTuple):
     a: Any
     idle: Any  # h_0 and a_0
     first: Any  # A, c_1
+    fixed: Any  # what of A is not of the goods
     second: Any  # (S, W, c_2) where there are caps
     residual: Any
     value: Any
@@ -156,17 +162,18 @@ class Step(NamedTuple):
         a = apart[:, None] / at.slack - at.bundle - h * residual
         hv = h * value
         got, real = at.got(), budget > 0
-        big = jnp.where(real, got / jnp.where(real, at.worth, 1) + jnp.sum(hv * value, 1), 1)
+        fixed = jnp.where(real, got / jnp.where(real, at.worth, 1), 1)
         c = jnp.where(real, budget / jnp.where(real, at.worth, 1) - got, 0) - jnp.sum(value * a, 1)
         idle = second = None
         if at.kept is not None:
             h0 = at.kept / at.idle
             idle = h0, apart / at.idle - at.kept - h0 * (1 - at.worth - at.idle)
-            big, c = big + h0, c - idle[1]
+            fixed, c = fixed + h0, c - idle[1]
+        big = fixed + jnp.sum(hv * value, 1)
         if at.cap is not None:
             c2 = apart / at.rent - at.spare - (at.cap - at.bundle.sum(1) - at.spare) + a.sum(1)
             second = hv.sum(1), at.spare / at.rent + h.sum(1), c2
-        return cls(h, hv, a, idle, (big, c), second, residual, value)
+        return cls(h, hv, a, idle, (big, c), fixed, second, residual, value)
 
     def duals(self, first, second):
         """(dl, dr) for the right sides; dr 0 without caps."""
@@ -186,12 +193,20 @@ class Step(NamedTuple):
         """How much less is taken for every rise of prices, summed, [goods, goods]."""
         big, _ = self.first
         one = self.hv / jnp.sqrt(big)[:, None]
-        slope = jnp.diag(self.h.sum(0)) - one.T @ one
         if self.second is None:
-            return slope
+            return off_diagonal(-one.T @ one) + jnp.diag((self.h * (self.rest() / big[:, None])).sum(0))
+        slope = jnp.diag(self.h.sum(0)) - one.T @ one
         s, w, _ = self.second
         two = ((s / big)[:, None] * self.hv - self.h) / jnp.sqrt(w - s * s / big)[:, None]
         return slope - two.T @ two
+
+    def rest(self):
+        """A - h_j v_j^2 [buyers, goods], summed over the others where good j is most of A: nothing cancels."""
+        big, _ = self.first
+        part = self.hv * self.value
+        most = 2 * part > big[:, None]  # of one good at most
+        others = self.fixed + jnp.sum(jnp.where(most, 0, part), 1)
+        return jnp.where(most, others[:, None], big[:, None] - part)
 
     def taken(self, at: Bidder, rose) -> dict[str, Any]:
         """The change of every field that moves, when prices rise by `rose`."""

@@ -118,11 +118,11 @@ def _long(table: Table) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[np.fl
     if (values < 0).any():
         first = int(np.argmax(values < 0))
         raise BadInput(_negative(table, first, "value", values[first]))
-    needed, free = 2.0 * 8 * len(names) * len(goods), tables._free_memory()
+    needed, free = 2.0 * 8 * len(names) * len(goods), tables.free_memory()
     if needed > free:
         raise BadInput(
             f"{table.path} has {len(names):,} buyers and {len(goods):,} goods, which would need "
-            f"{tables._in_bytes(needed)} of memory, and {tables._in_bytes(free)} may be used; split the market"
+            f"{tables.in_bytes(needed)} of memory, and {tables.in_bytes(free)} may be used; split the market"
         )
     pair = row * len(goods) + column
     order = np.argsort(pair, kind="stable")

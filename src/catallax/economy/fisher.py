@@ -48,7 +48,7 @@ from catallax.signals.second_order import SecondOrder
 
 KINDS = ("linear", "quasi-linear", "ces", "cobb-douglas", "leontief")
 NOTHING = 1e-30  # the budget, a share of all, of an empty seat
-AIM = {4: 1e-5, 8: 2e-7}  # the gap at which prices stand still, by the bytes of a number
+AIM = {4: 5e-5, 8: 2e-7}  # the gap at which prices stand still, by the bytes of a number
 
 
 opened = jax.jit(Bidder.opening, static_argnums=4)
@@ -82,6 +82,9 @@ class Fisher(Problem):
     [buyers] (ces alone); `cap` [buyers]: the most units that one buyer may hold in all (linear alone); `goal`: the gap at
     which prices stand still; `start` [goods]: prices at the start; `seats`: buyers that the society has room for (those
     beyond have next to no budget: with it, markets of many sizes are compiled once); `names`, `goods`: for messages and pictures.
+
+    In float32 prices of linear wants stand still at a gap of 5e-5: settle to `tolerance=1e-4` there, or use float64
+    (`jax_enable_x64`), as `allocate` does.
 
     **Raises** `BadInput` where a fact is missing or impossible.
     """

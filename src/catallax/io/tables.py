@@ -192,15 +192,15 @@ def _check_memory(file: BinaryIO, layout: _Layout, limit: int | float | None) ->
     numbers = 2 * 8 * len(layout.numbers)  # twice: while the blocks are joined, both they and the whole exist
     text = len(layout.text) * (BYTES_OF_A_TEXT_CELL + length / width)
     needed = rows * (numbers + text + 8)
-    free = _free_memory() if limit is None else limit
+    free = free_memory() if limit is None else limit
     if needed > free:
         raise BadInput(
-            f"{layout.path} would need {_in_bytes(needed)} of memory (about {rows:,.0f} rows of {width} "
-            f"columns) and {_in_bytes(free)} may be used; split the file or keep fewer rows"
+            f"{layout.path} would need {in_bytes(needed)} of memory (about {rows:,.0f} rows of {width} "
+            f"columns) and {in_bytes(free)} may be used; split the file or keep fewer rows"
         )
 
 
-def _free_memory() -> float:
+def free_memory() -> float:
     """Bytes that can be taken now; infinite where the system does not tell."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -225,7 +225,8 @@ def _free_in_container() -> float:
         return math.inf
 
 
-def _in_bytes(amount: int | float) -> str:
+def in_bytes(amount: int | float) -> str:
+    """An amount of memory in words."""
     for unit in ("bytes", "kB", "MB"):
         if amount < 1000:
             return f"{amount:.3g} {unit}"
@@ -379,7 +380,7 @@ def _decoded(file: BinaryIO, path: str, line: int) -> Iterator[str]:
         if (nul := raw.find(b"\0")) >= 0:
             raise BadInput(f"{path}, line {line}: byte {place + nul} is NUL, so this is not text; {REMEDY}")
         if len(raw) == LONGEST_LINE and not raw.endswith(b"\n"):
-            size = _in_bytes(LONGEST_LINE)
+            size = in_bytes(LONGEST_LINE)
             raise BadInput(f"{path}, line {line} has more than {size}; put each row on a line of its own")
         try:
             text = raw.decode()

@@ -117,10 +117,11 @@ def told_bits(problem: Problem, kind: str, told: float) -> int | None:
 def finding(rows: list[dict], problem: Problem) -> str:
     """The frontier in one sentence, as the numbers have it."""
     exact = next(r["efficiency"] for r in rows if r["kind"] == "exact")
-    few = [r for r in rows if r["kind"] == "bits" and r["efficiency"] >= ENOUGH * exact]
+    points = [r for r in rows if r["kind"] == "bits"]
+    few = [r for r in points if all(s["efficiency"] >= ENOUGH * exact for s in points if s["told"] >= r["told"])]
     full = [r for r in rows if r["kind"] == "leak" and r["told"] == 1.0]
     signal = problem.words().get("signal", "signal")
-    if not any(np.isfinite(r["efficiency"]) for r in rows if r["kind"] == "bits"):
+    if not any(np.isfinite(r["efficiency"]) for r in points):
         return f"The exact {signal} reaches {percent(exact)} of what is possible; it could not be cut to bits (see the notes)."
     if not few:
         return f"No number of bits tried brings the {signal} within {1 - ENOUGH:.0%} of its exact value's {percent(exact)}."

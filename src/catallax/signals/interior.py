@@ -89,7 +89,8 @@ class Interior(Signal):
         # never looser than before: goods worth next to nothing would swing
         following = TIGHTER * (summary.apart + self.unsold @ self.price) / (self.supply.size + 2)
         following = jnp.minimum(following, self.next)
-        rest = self.unrest(summary) <= self.goal
+        # at rest; or so near that the slope has no digits left, which is as far as it goes
+        rest = (self.unrest(summary) <= self.goal) | ~jnp.isfinite(rose).all()
 
         def chosen(new, kept):
             return jnp.where(rest, kept, new)
