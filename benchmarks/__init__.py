@@ -16,8 +16,13 @@ from __future__ import annotations
 BENCHMARKS: dict[str, str] = {
     "engine": "a population that trades at random, against Mesa, mesa-frames, AgentPy and numpy",
     "exchange_round": "a round of a million traders against one pass over memory; start-up of the commands",
-    "markets": "market equilibria at equal certified gaps, against CVXPY with Clarabel and resalloc; robustness",
+    "markets": "market equilibria at equal certified gaps, against CVXPY with Clarabel and resalloc; a million buyers",
+    "many_markets": "ten thousand small markets at once, to a certified gap, beside a loop of single calls",
+    "robustness": "three hundred markets, easy and vicious: are all certified, and is any slow?",
     "order_book": "orders a second through the matching engine, against two Python books; zero-intelligence traders",
+    "games": "all equilibria of games of two, against nashpy and QuantEcon; regret matching to a correlated equilibrium",
     "courses": "course seats by approximate equilibrium from equal incomes, against serial dictatorship and others",
+    "cluster": "a GPU cluster where jobs come and go: prices against max-min fairness and equal shares",
+    "pacing": "ad budgets through a day of auctions: paced by prices, true values, one shade for all",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }

@@ -37,6 +37,13 @@ ORIGINS: tuple[Origin, ...] = (
         "e15052c7aa5bc7027b25e1bd63908b96c4716877f2a87df2f7db07169a5d70d8",
         "MIT",
     ),
+    Origin(
+        "economy/gavel_simulation_throughputs.json",
+        "https://raw.githubusercontent.com/stanford-futuredata/gavel/c4fa40097339e9608ab71fd64c8bdea96a5e4a4c/"
+        "scheduler/simulation_throughputs.json",
+        "17111f7295f03265fd9e5118d7eba31e3dd9d6e50a2e215c13ad3d3f91f74381",
+        "MIT",
+    ),
 )
 
 

@@ -35,7 +35,7 @@ def stand_in(monkeypatch, status=Status.UNSETTLED, **changes):
     """An allocation that is known beforehand, and the arguments that it was asked with."""
     asked = {}
 
-    def allocated(valuations, budgets, supply, utility, elasticity, tolerance, names, goods):
+    def allocated(valuations, budgets, supply, utility, elasticity, tolerance, cap, limit, names, goods):
         asked.update(utility=utility, elasticity=elasticity, tolerance=tolerance, names=names, goods=goods)
         n, m = valuations.shape
         facts = dict(prices=np.full(m, 0.25), allocation=np.full((n, m), 1 / n), utilities=np.ones(n))
@@ -205,3 +205,27 @@ def test_a_bound_is_rounded_up(value, said):
 
 def test_a_bound_that_is_not_known():
     assert short(float("nan")) == short(float("inf")) == "unknown"
+
+
+def test_caps_are_kept(told, tmp_path):
+    path = tmp_path / "jobs.csv"
+    path.write_text("buyer,budget,gpus,fast,slow\nann,3,0.5,5,1\nbob,1,2,4,1\n")
+    result = told("allocate", path, "--caps", "gpus", "--limit", "0.8")
+    assert result["status"] == "settled"
+    there = allocate([[5, 1], [4, 1]], [3, 1], cap=[0.5, 2], limit=0.8)
+    np.testing.assert_allclose(list(result["utilities"].values()), there.utilities, rtol=1e-6)
+    assert list(result["prices"]) == ["fast", "slow"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--caps", "gpus"], "column 'gpus' is missing"),
+        (["--caps", "budget"], "column 'budget' holds the budgets"),
+        (["--limit", "0"], "--limit is 0"),
+        (["--limit", "1", "--utility", "leontief"], "go with linear and quasi-linear"),
+    ],
+)
+def test_caps_that_make_no_sense_are_refused_in_a_sentence(catallax, bids, options, said):
+    result = catallax("allocate", bids, *options)
+    assert result.exit_code == 2 and said in result.stderr and len(result.stderr.strip().splitlines()) == 1

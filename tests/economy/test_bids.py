@@ -126,3 +126,16 @@ def test_pairs_that_would_not_fit_as_a_matrix_are_refused(file, monkeypatch):
 
     monkeypatch.setattr(module.tables, "free_memory", free)
     assert "has 3 buyers and 2 goods, which would need 96 bytes of memory" in sentence(file(LONG))
+
+
+def test_a_column_may_say_what_a_buyer_may_hold(file):
+    path = file("buyer,budget,most,cpu\nann,1,2,3\nbob,1,0.5,1\n")
+    bids = read_bids(path, caps="most")
+    assert bids.goods == ("cpu",) and bids.caps is not None and bids.caps.tolist() == [2, 0.5]
+    assert read_bids(path).caps is None and read_bids(path).goods == ("most", "cpu")
+    for text, said in (
+        ("buyer,most,cpu\nann,0,1\n", "the most of 'ann' is 0"),
+        (LONG, "long form buyer,good,value has no"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            read_bids(file(text), caps="most")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import catallax as cx
-from catallax.economy import Fisher, Utility, eisenberg
+from catallax.economy import Fisher, Utility
 from catallax.testing import check_problem
 
 
@@ -94,7 +94,7 @@ def test_the_gap_bounds_what_is_missing_to_the_plan():
     value, budget, supply = drawn("lognormal", 12, 4, 5)
     market = Fisher(value, budget, supply)
     best = market.plan().utilities
-    for rounds in (3, 5, 8):
+    for rounds in (3, 5, 6):
         outcome = cx.run(market, rounds)
         missing = budget @ np.log(best / outcome.utilities) / budget.sum()
         assert -1e-9 <= missing <= market.gap(outcome) + 1e-9
@@ -147,27 +147,6 @@ def test_units_do_not_matter(seed, money, worth):
     np.testing.assert_allclose(scaled.allocation, plain.allocation, atol=1e-6)
 
 
-def test_full_information_loses_and_vanishes_with_numbers():
-    market = Fisher(*drawn("uniform", 12, 4, 0))
-    lost = []
-    for crowd in (market, market.replicate(2), market.replicate(4)):
-        contest = crowd.contest()
-        assert contest.status == "settled" and contest.certificate <= 1e-6
-        lost.append(1 - crowd.welfare(contest)["efficiency"])
-    assert 0.005 < lost[0] < 0.1 and lost[0] > 2.5 * lost[1] > 6 * lost[2]
-
-
-def test_best_bids_are_best():
-    random = np.random.default_rng(0)
-    value, others, supply = random.uniform(0.1, 1, (3, 5))
-    best = eisenberg.best_bid(value, supply, others, 1.0, 1.0)
-    assert best.sum() == pytest.approx(1) and (best >= 0).all()
-    reached = value @ (supply * best / (others + best))
-    for _ in range(300):
-        bid = random.dirichlet(np.ones(5) * 0.5)
-        assert value @ (supply * bid / (others + bid)) <= reached + 1e-12
-
-
 def test_the_laws():
     value, budget, supply = drawn("uniform", 10, 4, 0)
     assert "certificate" in check_problem(Fisher(value, budget, supply), bad=[lambda: Fisher(-value, budget, supply)])
@@ -198,8 +177,8 @@ def test_the_gradient_of_prices_with_respect_to_budgets():
         (dict(valuations=np.array([[0.0, 1], [0, 1]])), r"nobody wants good 0; leave it out"),
         (dict(utility="cubic"), r"Fisher.utility is 'cubic': give one of linear"),
         (dict(elasticity=np.ones(2)), r"Fisher.elasticity goes with utility 'ces'"),
-        (dict(utility="ces", elasticity=-np.ones(2)), r"Fisher.elasticity is .*: give one finite number a buyer"),
-        (dict(cap=np.zeros(2)), r"Fisher.cap is .*: give one finite number a buyer"),
+        (dict(utility="ces", elasticity=-np.ones(2)), r"Fisher.elasticity\[0\] is -1: give a finite number of at least 0"),
+        (dict(cap=np.zeros(2)), r"Fisher.cap\[0\] is 0: give a finite number above 0"),
         (dict(budgets=np.ones(3)), r"Fisher.budgets has shape \(3,\) where the valuations ask for \(2,\)"),
     ],
 )
@@ -211,7 +190,7 @@ def test_bad_facts_are_refused_in_a_sentence(change, sentence):
 
 def test_what_it_cannot_mean_is_refused():
     market = Fisher(*drawn("uniform", 4, 3, 0))
-    with pytest.raises(cx.Refused, match="cut to bits it leads nowhere"):
+    with pytest.raises(cx.Refused, match="cut to bits it leads nowhere: give law='proportional-response'"):
         cx.run(market, 3, channel=cx.Channel(bits=4))
     with pytest.raises(cx.Refused, match="contest"):
         market.society(0.5)

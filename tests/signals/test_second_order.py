@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from catallax.core.agent import View
-from catallax.economy.bidders import Bidder, Step
+from catallax.economy.bidders import Bidder, slope_of
 from catallax.signals.interior import Interior, cleared
 from catallax.signals.second_order import Answers, SecondOrder, newton
 
@@ -82,7 +82,11 @@ def test_the_slope_has_all_its_digits_where_one_good_is_nearly_all_of_it(money):
     value, budget = jnp.array([[0.3, 0.7, 0.2, 0.9]]), jnp.ones(1)
     bidders = Bidder.opening(value, budget, jnp.full(4, 1 / 4), jnp.ones(4), money)
     ratio = jnp.array([[1e-9, 1e12, 1.0, 1e-3]])  # of what is held to its slack
-    step = Step.of(dataclasses.replace(bidders, slack=bidders.bundle / ratio), jnp.full(4, 1 / 4), jnp.asarray(0.01))
-    h, v, fixed = (np.asarray(x[0], np.longdouble) for x in (step.h, value, step.fixed))
+    bidders = dataclasses.replace(bidders, slack=bidders.bundle / ratio)
+    margin, tightness = bidders.margin(jnp.asarray(0.01)), jnp.asarray(0.01)
+    promise = bidders.promised(margin[0], margin[0] * value, margin[1], tightness)
+    h, v, fixed = (np.asarray(x[0], np.longdouble) for x in (margin[0], value, promise.fixed))
     expected = np.diag(h) - np.outer(h * v, h * v) / (fixed + (h * v * v).sum())
-    np.testing.assert_allclose(np.diag(step.slope()), np.diag(expected).astype(float), rtol=1e-6)
+    np.testing.assert_allclose(
+        np.diag(slope_of(promise, margin[0], margin[0] * value, value)), np.diag(expected).astype(float), rtol=1e-6
+    )

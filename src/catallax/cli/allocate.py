@@ -31,13 +31,15 @@ def allocate(
     supply: Annotated[Path | None, typer.Option(help="a CSV file: good,supply (default: 1 of each)")] = None,
     utility: Annotated[str, typer.Option(help="linear, quasi-linear, ces, cobb-douglas or leontief")] = "linear",
     elasticity: Annotated[float | None, typer.Option(help="of substitution, for ces")] = None,
+    caps: Annotated[str | None, typer.Option(help="the column of caps: units in all that a buyer may hold")] = None,
+    limit: Annotated[float | None, typer.Option(help="the most units of one good that one buyer may hold")] = None,
     tolerance: Annotated[float, typer.Option(help="the gap that counts as settled")] = 1e-6,
     out: Annotated[Path | None, typer.Option(help="a folder for prices, allocation, outcome.json, report.html")] = None,
     as_json: Json = False,
 ) -> None:
     """Share scarce goods by prices: budgets and bids in, prices, bundles and a certificate out."""
     with session.ending():
-        check_options(elasticity, tolerance)
+        check_options(elasticity, tolerance, limit)
         session.prepare()
         from catallax.cli import folders
         from catallax.economy import allocate as go
@@ -50,7 +52,9 @@ def allocate(
             raise BadInput("--utility ces needs an elasticity of substitution: give --elasticity, as in 0.5")
         if utility != "ces" and elasticity is not None:
             raise BadInput(f"--elasticity is only for ces, and --utility is {utility}: leave one of them out")
-        bids = read_bids(file, budgets, supply)
+        if (caps is not None or limit is not None) and utility not in KINDS[:2]:
+            raise BadInput(f"--caps and --limit go with linear and quasi-linear, here {utility}: leave them out")
+        bids = read_bids(file, budgets, supply, caps)
         folders.check(out)
         outcome = go(
             bids.valuations,
@@ -59,11 +63,15 @@ def allocate(
             utility,
             elasticity,
             tolerance,
+            cap=bids.caps,
+            limit=limit,
             names=bids.names,
             goods=bids.goods,
         )
-        again = command_line(file, budgets, supply, utility, elasticity, tolerance)
-        answer = answer_of(bids, outcome, file, dict(utility=utility, elasticity=elasticity, tolerance=tolerance))
+        given = dict(budgets=budgets, supply=supply, utility=utility, elasticity=elasticity)
+        again = command_line(file, given | dict(caps=caps, limit=limit, tolerance=tolerance))
+        options = dict(utility=utility, elasticity=elasticity, caps=caps, limit=limit, tolerance=tolerance)
+        answer = answer_of(bids, outcome, file, options)
         result = content(bids, outcome, answer, file)
         if out is not None:
             with folders.made(out):
@@ -77,12 +85,14 @@ def allocate(
     raise typer.Exit(code)
 
 
-def check_options(elasticity: float | None, tolerance: float) -> None:
+def check_options(elasticity: float | None, tolerance: float, limit: float | None) -> None:
     """Numbers that a market can be asked with. Raises `BadInput`."""
     if not 0 < tolerance < math.inf:
         raise BadInput(f"--tolerance is {tolerance:g}: give a positive number")
     if elasticity is not None and not 0 <= elasticity < math.inf:
         raise BadInput(f"--elasticity is {elasticity:g}: give a finite number of at least 0")
+    if limit is not None and not limit > 0:
+        raise BadInput(f"--limit is {limit:g}: give a positive number")
 
 
 # --- what is said of it ---
@@ -211,14 +221,12 @@ def write(bids: "Bids", outcome: Any, answer: "Answer", out: Path) -> None:
     save(draw(answer.scenes[0]), out / "prices.png")
 
 
-def command_line(
-    file: Path, budgets: str, supply: Path | None, utility: str, elasticity: float | None, tolerance: float
-) -> str:
+DEFAULTS = dict(budgets="budget", supply=None, utility="linear", elasticity=None, caps=None, limit=None, tolerance=1e-6)
+
+
+def command_line(file: Path, given: dict[str, Any]) -> str:
     """The command that gives this answer again."""
     words = ["catallax", "allocate", str(file)]
-    words += [] if budgets == "budget" else ["--budgets", budgets]
-    words += [] if supply is None else ["--supply", str(supply)]
-    words += [] if utility == "linear" else ["--utility", utility]
-    words += [] if elasticity is None else ["--elasticity", str(elasticity)]
-    words += [] if tolerance == 1e-6 else ["--tolerance", str(tolerance)]
+    for name, value in given.items():
+        words += [] if value == DEFAULTS[name] else [f"--{name}", str(value)]
     return shlex.join(words)

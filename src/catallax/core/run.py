@@ -80,8 +80,11 @@ def run(
         settings = run_settings(rounds, seed, tolerance, activation, blocks, devices, channel, record)
         saver = Checkpoint(checkpoint, settings)
     job = Job(rounds, seed, tolerance, record, look, saver, setting, share, channel)
-    outcome = drive_host(society, job) if isinstance(society, HostSociety) else drive(society, job)
-    return explained(problem, outcome)
+    if isinstance(society, HostSociety):
+        return explained(problem, drive_host(society, job))
+    passed = [society]
+    del society  # a problem's own is let go once the loop has its copy: millions of agents are then held once
+    return explained(problem, drive(passed.pop(), job))
 
 
 def explained(problem: Problem | Society, outcome: Outcome) -> Outcome:
@@ -127,6 +130,7 @@ def prepare(society: Society, job: Job) -> Ready:
 def drive(society: Society, job: Job, resumed: Any = None) -> Outcome:
     """The compiled loop, chunk by chunk. `resumed`: what a checkpoint held."""
     ready = prepare(society, job)
+    del society
     mark = mark_of(ready.form, ready.moving, ready.facts) if job.saver else ""
     if resumed is not None:
         ready = ready._replace(moving=resumed.restore(mark, ready.moving))
@@ -137,6 +141,7 @@ def drive(society: Society, job: Job, resumed: Any = None) -> Outcome:
         log.open({name: np.asarray(x)[None] for name, x in first.items()})
     buffer = None if take is None else take.buffer(ready.society, job.setting.mesh)
     moving = copied(ready.moving)  # the loop donates them
+    ready = ready._replace(moving=[])
     loop, watch = Loop(ready.form, job.setting, take), Watch(job, resumed)
     log.save(moving, watch, False)
     with Interrupt() as interrupt:

@@ -2,22 +2,26 @@
 
 A buyer with budget B wants u = v.x (+ money kept, k, where money is wanted for itself), perhaps of at most c units in all:
 
-    min  -B log u + p.x + k      x >= 0, k >= 0, sum_j x_j + w = c, w >= 0
+    min  -B log u + p.x + k      x >= 0, k >= 0, sum_j x_j + w = c, w >= 0,  x_j + w_j = c_j, w_j >= 0
 
-With l = B/u, the worth of utility in money, and r >= 0, the rent of the cap, the conditions on the path of tightness t are
+With l = B/u, the worth of utility in money, r >= 0, the rent of the cap, and r_j >= 0, the premium for a limit c_j on what it
+may hold of good j, the conditions on the path of tightness t are
 
-    z = p + r - l v,   z_0 = 1 - l,   x_j z_j = k z_0 = r w = t B
+    z_j = p_j + r + r_j - l v_j,   z_0 = 1 - l,   x_j z_j = k z_0 = r w = r_j w_j = t B
 
 Newton's step, told dp, is in closed form: with h_j = x_j / z_j (h_0 = k / z_0),
 
-    dx = a - h dp + (h v) dl - h dr
+    dz = dp + dr - v dl           dx = t B / z - x - h dz
 
-    [u/l + h.v^2 + h_0     -h.v        ] [dl]   [(B - l u)/l - v.a - a_0           ]   [(h v).dp]
-    [     -h.v         w/r + sum_j h_j ] [dr] = [t B/r - w - (c - x.1 - w) + a.1   ] + [-h.dp   ]
+    [u/l + h.v^2 + h_0     -h.v        ] [dl]   [B/l - t B (v.(1/z) + 1/z_0)]   [(h v).dp]
+    [     -h.v         w/r + sum_j h_j ] [dr] = [t B (1/r + sum_j 1/z_j) - c] + [-h.dp   ]
 
-a the step that tightness and residuals ask for at unmoved prices. Rows that are lacking (no cap) are left out. So what is
-taken, summed over buyers, is `target` - `slope` dp, slope = diag(h) - [hv, -h] [..]^-1 [hv, -h]': a matrix product.
-A buyer that cannot go all the way (something would turn negative) goes nine tenths of the way to there.
+Rows that are lacking (no cap) are left out; limits change the margin alone: with g = r_j / w_j, dx and h are divided by
+1 + h g, after h (t B / w_j - r_j) was taken from dx, and dr_j = t B / w_j - r_j + g dx_j. So what is taken, summed over
+buyers, is `target` - `slope` dp, slope = diag(h) - [hv, -h] [..]^-1 [hv, -h]': a matrix product. A buyer that cannot go
+all the way (something would turn negative) goes nine tenths of the way to there.
+
+Sums over goods are products with a vector of ones throughout: they use all cores, and plain reductions do not.
 """
 
 import dataclasses
@@ -31,8 +35,32 @@ from jaxtyping import Array, Float
 from catallax.core.agent import Agent, View
 from catallax.signals.interior import Move, Stance
 
-ROWS = 512  # buyers answered at a time
+ENTRIES = 2**21  # numbers answered at a time: enough for all cores, little enough to be held twice over
+ROWS = 512  # buyers answered at a time, at least: with fewer there is no end of blocks
+HELD = ("bundle", "kept", "spare", "left")  # what moves by the share that keeps all of it positive
 SHORT = 0.9  # of the way to where something turns negative
+
+
+class Promise(NamedTuple):
+    """The rows of a buyer's 2 x 2 system, [buyers] each: see the head of this file.
+
+    `big` u/l + h.v^2 + h_0, and `fixed`, what of it is not of the goods; `first`: its right side. Where there are
+    caps: `cross` sum_j h_j v_j, `wide` w/r + sum_j h_j, `second`: its right side.
+    """
+
+    big: Any
+    fixed: Any
+    first: Any
+    cross: Any = None
+    wide: Any = None
+    second: Any = None
+
+    def duals(self, first, second):
+        """(dl, dr) for the right sides; dr 0 without caps."""
+        if self.cross is None:
+            return first / self.big, jnp.zeros_like(first)
+        rent = (second + self.cross / self.big * first) / (self.wide - self.cross * self.cross / self.big)
+        return (first + self.cross * rent) / self.big, rent
 
 
 class Bidder(Agent):
@@ -43,30 +71,38 @@ class Bidder(Agent):
     bundle: Float[Array, "*buyers goods"]
     slack: Float[Array, "*buyers goods"]
     worth: Float[Array, "*buyers"]
+    promise: Any = None
     kept: Any = None  # Float[Array, "*buyers"], or None
     idle: Any = None  # Float[Array, "*buyers"], or None
     cap: Any = None  # Float[Array, "*buyers"], or None
     spare: Any = None  # Float[Array, "*buyers"], or None
     rent: Any = None  # Float[Array, "*buyers"], or None
+    limit: Any = None  # Float[Array, "*buyers goods"], or None
+    left: Any = None  # Float[Array, "*buyers goods"], or None
+    premium: Any = None  # Float[Array, "*buyers goods"], or None
 
     @classmethod
-    def opening(cls, value, budget, price, supply, money: bool = False, cap=None) -> "Bidder":
-        """Stacked buyers at the start: each holds its budget's share of everything, or what its cap allows of it."""
+    def opening(cls, value, budget, price, supply, money: bool = False, cap=None, limit=None) -> "Bidder":
+        """Stacked buyers at the start: each holds its budget's share of everything, or what its caps allow of it."""
         share = budget[:, None] * supply
+        share = share if limit is None else jnp.minimum(share, 0.5 * limit)
         if cap is not None:
             share = share * jnp.minimum(1, 0.5 * cap / jnp.maximum(share.sum(1), jnp.finfo(share.dtype).tiny))[:, None]
         kept = 0.5 * budget if money else None
         got = (value * share).sum(1) + (0 if kept is None else kept)
-        rent: Any = None if cap is None else 0.1 * budget / cap
-        dear = jnp.broadcast_to(price if rent is None else price + rent[:, None], value.shape)
+        rent = None if cap is None else 0.1 * budget / cap
+        premium = None if limit is None else 0.1 * budget[:, None] / (limit * supply.size)
+        dear = price + (0 if rent is None else rent[:, None]) + (0 if premium is None else premium)
+        dear = jnp.broadcast_to(dear, value.shape)
         most = jnp.min(jnp.where(value > 0, dear / jnp.where(value > 0, value, 1), jnp.inf), 1)
         most = jnp.minimum(most, 1) if money else most
         worth = jnp.minimum(budget / jnp.maximum(got, jnp.finfo(share.dtype).tiny), 0.8 * most)
         slack, idle = dear - worth[:, None] * value, 1 - worth if money else None
-        if cap is None or rent is None:
-            return cls(value, budget, share, slack, worth, kept, idle)
-        spare = jnp.maximum(cap - share.sum(1), 0.1 * cap)
-        return cls(value, budget, share, slack, worth, kept, idle, cap, spare, rent)
+        one = jnp.ones_like(budget)  # nobody moves in the first round: nothing has been promised
+        promise = Promise(one, one, one) if cap is None else Promise(one, one, one, one, 2 * one, one)
+        spare = None if cap is None else jnp.maximum(cap - share.sum(1), 0.1 * cap)
+        left = None if limit is None else limit - share
+        return cls(value, budget, share, slack, worth, promise, kept, idle, cap, spare, rent, limit, left, premium)
 
     def respond(self, view: View, key):
         """Moves on, and says what it would take next."""
@@ -75,52 +111,152 @@ class Bidder(Agent):
         return jax.tree.map(lambda x: x[0], moved), stance
 
     def tally(self, view: View, keys):
-        """The same for stacked buyers, summed; a few at a time, so that what lies between stays in the cache."""
+        """The same for stacked buyers, summed, block by block."""
 
         def few(part: "Bidder"):
-            moved = part.moved(view.public)
-            return moved, moved.stance(view.public)
+            return part.moved(view.public).stance(view.public)
 
         count = self.budget.shape[0]
-        if count <= ROWS or count % ROWS:
+        rows = block(count, self.value.shape[-1])
+        if rows == count:
             return few(self)
-        cut = jax.tree.map(lambda x: x.reshape(-1, ROWS, *x.shape[1:]), self)
+        cut = jax.tree.map(lambda x: x.reshape(-1, rows, *x.shape[1:]), self)
         moved, stances = jax.lax.map(few, cut)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), moved), jax.tree.map(lambda x: x.sum(0), stances)
 
+    def margin(self, tightness):
+        """(h, a) [buyers, goods]: dx = a - h dz."""
+        inverse, apart = 1 / self.slack, (tightness * self.budget)[:, None]
+        h, a = self.bundle * inverse, apart * inverse - self.bundle
+        if self.limit is None:
+            return h, a
+        shrunk = 1 / (1 + h * self.premium / self.left)
+        return h * shrunk, (a - h * (apart / self.left - self.premium)) * shrunk
+
     def moved(self, told: Move) -> "Bidder":
         """Stacked buyers after the step that the announced move of prices asks for."""
-        more = Step.of(self, told.price - told.rose, told.tightness).taken(self, told.rose)
-        primal = ft.reduce(
-            jnp.minimum, [least(getattr(self, f), more[f]) for f in ("bundle", "kept", "spare") if f in more]
-        )
+        more = self.change(told.rose, told.tightness)
+        primal = ft.reduce(jnp.minimum, [least(getattr(self, f), more[f]) for f in HELD if f in more])
         going = (told.tightness > 0).astype(primal.dtype)
-        share: dict[str, Any] = dict.fromkeys(("bundle", "kept", "spare"), going * primal)
+        share: dict[str, Any] = dict.fromkeys(HELD, going * primal)
         whole = jnp.broadcast_to(going, primal.shape)
         new = {f: getattr(self, f) + along(share.get(f, whole), d) * d for f, d in more.items()}
         return dataclasses.replace(self, **new)
 
-    def stance(self, told: Move) -> Stance:
-        """The sum over stacked buyers of what they hold and would take."""
-        step = Step.of(self, told.price, told.next)
-        apart = jnp.sum(self.bundle * self.slack) + (0 if self.kept is None else jnp.sum(self.kept * self.idle))
-        held = self.bundle.sum(0)
-        return Stance(held, held + step.unmoved(), step.slope(), apart, self.shortfall(told.price))
+    def change(self, rose, tightness) -> dict[str, Any]:
+        """The change of every field that moves, when prices rise by `rose`."""
+        h, a = self.margin(tightness)
+        promise, capped = self.promise, self.cap is not None
+        first = promise.first + (h * self.value) @ rose
+        dl, dr = promise.duals(first, promise.second - h @ rose if capped else None)
+        dear = rose + dr[:, None] if capped else rose
+        bundle = a - h * (dear - self.value * dl[:, None])
+        more = {"bundle": bundle}
+        if capped:
+            dr = jnp.maximum(dr, -SHORT * self.rent)
+            more |= {"rent": dr, "spare": self.cap - goods(self.bundle) - self.spare - goods(bundle)}
+            dear = rose + dr[:, None]
+        if self.limit is not None:
+            premium = (tightness * self.budget)[:, None] / self.left - self.premium + self.premium / self.left * bundle
+            premium = jnp.maximum(premium, -SHORT * self.premium)
+            more |= {"left": -bundle, "premium": premium}
+            dear = dear + premium
+        if self.kept is not None:
+            more |= {"kept": tightness * self.budget / self.idle - self.kept + self.kept / self.idle * dl}
+        # Prices have moved for all; the worth of utility is the buyer's own, and gives way so that slacks stay positive.
+        room = (SHORT * self.slack + dear) / jnp.where(self.value > 0, self.value, 1)
+        dl = jnp.minimum(dl, jnp.min(jnp.where(self.value > 0, room, jnp.inf), 1))
+        if self.kept is not None:
+            dl = jnp.minimum(dl, SHORT * self.idle)
+        dl = jnp.maximum(dl, -SHORT * self.worth)
+        if self.kept is not None:
+            more |= {"idle": -dl}
+        return more | {"worth": dl, "slack": dear - dl[:, None] * self.value}
 
-    def shortfall(self, price):
-        """sum_i of B log(V / u) and of what is kept or paid as rent: with p.supply - sum B, the gap."""
-        got, kept = self.got(), self.kept
-        rent = 0 if self.rent is None else self.rent[:, None]
-        best = jnp.max(self.value / (price + rent), 1)
-        best = best if kept is None else jnp.maximum(best, 1)
-        real = self.budget > 0
-        short = self.budget * jnp.log(jnp.where(real, self.budget * best / jnp.where(real, got, 1), 1))
+    def stance(self, told: Move) -> tuple["Bidder", Stance]:
+        """Stacked buyers with a new promise, and the sum of what they hold and would take."""
+        h, a = self.margin(told.next)
+        hv = h * self.value
+        promise = self.promised(h, hv, a, told.next)
+        dl, dr = promise.duals(promise.first, promise.second)
+        held = buyers(self.bundle)
+        target, slope = held + buyers(a) + dl @ hv, slope_of(promise, h, hv, self.value)
+        target = target if self.cap is None else target - dr @ h
+        apart = jnp.vdot(self.bundle, self.slack) + (0 if self.kept is None else jnp.vdot(self.kept, self.idle))
+        stance = Stance(held, self.valued(held, told.price), target, slope, apart, self.shortfall())
+        return dataclasses.replace(self, promise=promise), stance
+
+    def valued(self, held, price):
+        """What is held is worth at the margin, money [goods]: its price, and rents where there are any."""
+        capped = self.cap is not None or self.limit is not None
+        return self.worth @ (self.value * self.bundle) if capped else price * held
+
+    def promised(self, h, hv, a, tightness) -> Promise:
+        """The system of the next step."""
+        got, real, apart = self.got(), self.budget > 0, tightness * self.budget
+        worth = jnp.where(real, self.worth, 1)
+        fixed = jnp.where(real, got / worth, 1)
+        first = jnp.where(real, self.budget / worth - got, 0) - goods(self.value * a)
+        if self.kept is not None:
+            fixed = fixed + self.kept / self.idle
+            first = first - (apart / self.idle - self.kept)
+        big = fixed + goods(hv * self.value)
+        if self.cap is None:
+            return Promise(big, fixed, first)
+        second = apart / self.rent - self.cap + goods(self.bundle) + goods(a)
+        return Promise(big, fixed, first, goods(hv), self.spare / self.rent + goods(h), second)
+
+    def shortfall(self):
+        """sum_i of B log(B / (l u)) and of what is kept or paid as rent: with p.supply - sum B, no less than the gap.
+
+        B / l is what the budget would buy at the most, as no good is worth more than its price at l.
+        """
+        got, real = self.got(), self.budget > 0
+        short = self.budget * jnp.log(jnp.where(real, self.budget / jnp.where(real, self.worth * got, 1), 1))
         short = short if self.rent is None else short + self.rent * self.cap
-        return jnp.sum(short if kept is None else short + kept)
+        short = short if self.premium is None else short + goods(self.premium * self.limit)
+        return jnp.sum(short if self.kept is None else short + self.kept)
 
     def got(self):
         """Utility, [buyers]."""
-        return jnp.sum(self.value * self.bundle, 1) + (0 if self.kept is None else self.kept)
+        got = goods(self.value * self.bundle)
+        return got if self.kept is None else got + self.kept
+
+
+def block(count: int, width: int) -> int:
+    """How many of `count` buyers are answered at a time: all, or the largest divisor that is few enough."""
+    most = max(1, ENTRIES // width)
+    rows = count if count <= most else max(k for k in range(1, most + 1) if count % k == 0)
+    return rows if rows >= ROWS or rows == most else count
+
+
+def goods(table):
+    """The sum over goods, [buyers]: a product uses all cores, where a reduction along rows does not."""
+    return table @ jnp.ones(table.shape[-1], table.dtype)
+
+
+def buyers(table):
+    """The sum over buyers, [goods]."""
+    return jnp.ones(table.shape[0], table.dtype) @ table
+
+
+def slope_of(promise: Promise, h, hv, value):
+    """How much less is taken for every rise of prices, summed, [goods, goods]."""
+    big, cross, wide = promise.big, promise.cross, promise.wide
+    one = hv / jnp.sqrt(big)[:, None]
+    if cross is None:
+        return off_diagonal(-one.T @ one) + jnp.diag(buyers(h * rest(promise, hv * value) / big[:, None]))
+    slope = jnp.diag(buyers(h)) - one.T @ one
+    two = ((cross / big)[:, None] * hv - h) / jnp.sqrt(wide - cross * cross / big)[:, None]
+    return slope - two.T @ two
+
+
+def rest(promise: Promise, part):
+    """`big` less h_j v_j^2 (`part`) [buyers, goods], summed over the others where good j is most of it: nothing cancels."""
+    big = promise.big[:, None]
+    most = 2 * part > big  # of one good at most
+    others = promise.fixed + goods(jnp.where(most, 0, part))
+    return jnp.where(most, others[:, None], big - part)
 
 
 def off_diagonal(matrix):
@@ -137,98 +273,3 @@ def least(x, change):
     """The share of a change, at most 1, that leaves everything of a row above a tenth of what it was."""
     share = jnp.min(jnp.where(change < 0, SHORT * x / jnp.where(change < 0, -change, 1), 1).reshape(len(x), -1), 1)
     return jnp.minimum(1, share)
-
-
-class Step(NamedTuple):
-    """Newton's step of stacked buyers, up to the move of prices: see the head of this file."""
-
-    h: Any
-    hv: Any
-    a: Any
-    idle: Any  # h_0 and a_0
-    first: Any  # A, c_1
-    fixed: Any  # what of A is not of the goods
-    second: Any  # (S, W, c_2) where there are caps
-    residual: Any
-    value: Any
-
-    @classmethod
-    def of(cls, at: Bidder, price, tightness) -> "Step":
-        value, budget = at.value, at.budget
-        apart = tightness * budget
-        rent = 0 if at.rent is None else at.rent[:, None]
-        residual = price + rent - at.worth[:, None] * value - at.slack
-        h = at.bundle / at.slack
-        a = apart[:, None] / at.slack - at.bundle - h * residual
-        hv = h * value
-        got, real = at.got(), budget > 0
-        fixed = jnp.where(real, got / jnp.where(real, at.worth, 1), 1)
-        c = jnp.where(real, budget / jnp.where(real, at.worth, 1) - got, 0) - jnp.sum(value * a, 1)
-        idle = second = None
-        if at.kept is not None:
-            h0 = at.kept / at.idle
-            idle = h0, apart / at.idle - at.kept - h0 * (1 - at.worth - at.idle)
-            fixed, c = fixed + h0, c - idle[1]
-        big = fixed + jnp.sum(hv * value, 1)
-        if at.cap is not None:
-            c2 = apart / at.rent - at.spare - (at.cap - at.bundle.sum(1) - at.spare) + a.sum(1)
-            second = hv.sum(1), at.spare / at.rent + h.sum(1), c2
-        return cls(h, hv, a, idle, (big, c), fixed, second, residual, value)
-
-    def duals(self, first, second):
-        """(dl, dr) for the right sides; dr 0 without caps."""
-        big, _ = self.first
-        if self.second is None:
-            return first / big, jnp.zeros_like(first)
-        s, w, _ = self.second
-        rent = (second + s / big * first) / (w - s * s / big)
-        return (first + s * rent) / big, rent
-
-    def unmoved(self):
-        """What is taken more at unmoved prices, summed, [goods]."""
-        dl, dr = self.duals(self.first[1], None if self.second is None else self.second[2])
-        return self.a.sum(0) + dl @ self.hv - dr @ self.h
-
-    def slope(self):
-        """How much less is taken for every rise of prices, summed, [goods, goods]."""
-        big, _ = self.first
-        one = self.hv / jnp.sqrt(big)[:, None]
-        if self.second is None:
-            return off_diagonal(-one.T @ one) + jnp.diag((self.h * (self.rest() / big[:, None])).sum(0))
-        slope = jnp.diag(self.h.sum(0)) - one.T @ one
-        s, w, _ = self.second
-        two = ((s / big)[:, None] * self.hv - self.h) / jnp.sqrt(w - s * s / big)[:, None]
-        return slope - two.T @ two
-
-    def rest(self):
-        """A - h_j v_j^2 [buyers, goods], summed over the others where good j is most of A: nothing cancels."""
-        big, _ = self.first
-        part = self.hv * self.value
-        most = 2 * part > big[:, None]  # of one good at most
-        others = self.fixed + jnp.sum(jnp.where(most, 0, part), 1)
-        return jnp.where(most, others[:, None], big[:, None] - part)
-
-    def taken(self, at: Bidder, rose) -> dict[str, Any]:
-        """The change of every field that moves, when prices rise by `rose`."""
-        first = self.first[1] + self.hv @ rose
-        dl, dr = self.duals(first, None if self.second is None else self.second[2] - self.h @ rose)
-        bundle = self.a - self.h * rose + self.hv * dl[:, None] - self.h * dr[:, None]
-        more = {"bundle": bundle}
-        if self.second is not None:
-            dr = jnp.maximum(dr, -SHORT * at.rent)
-            more |= {"rent": dr, "spare": at.cap - at.bundle.sum(1) - at.spare - bundle.sum(1)}
-        if self.idle is not None:
-            more |= {"kept": self.idle[1] + self.idle[0] * dl}
-        # Prices have moved for all; the worth of utility is the buyer's own, and gives way so that slacks stay positive.
-        dear = self.residual + rose + dr[:, None]
-        most = jnp.min(
-            jnp.where(self.value > 0, (SHORT * at.slack + dear) / jnp.where(self.value > 0, self.value, 1), jnp.inf), 1
-        )
-        dl = jnp.minimum(dl, most)
-        if self.idle is not None:
-            dl = jnp.minimum(dl, SHORT * at.idle + 1 - at.worth - at.idle)
-        dl = jnp.maximum(dl, -SHORT * at.worth)
-        if self.idle is not None:
-            more |= {"idle": 1 - at.worth - at.idle - dl}
-        more |= {"worth": dl, "slack": dear - dl[:, None] * self.value}
-        return more

@@ -1,6 +1,7 @@
 """Bids as tables: who values which good how much, with which budget, and how much there is of each good.
 
-Wide, one row a buyer, where goods are few; the budgets' column may have another name, or be left out (1 each):
+Wide, one row a buyer, where goods are few; the budgets' column may have another name, or be left out (1 each), and a
+column may say the most units in all that a buyer may hold:
 
     buyer,budget,cpu,memory
     ann,10,3,0.5
@@ -45,10 +46,11 @@ class Bids:
     valuations: NDArray[np.float64]  # [buyers, goods], utility a unit
     budgets: NDArray[np.float64]  # [buyers], money
     supply: NDArray[np.float64]  # [goods], units
+    caps: NDArray[np.float64] | None = None  # [buyers], units in all
 
 
-def read_bids(path: AnyPath, budgets: str = "budget", supply: AnyPath | None = None) -> Bids:
-    """The bids of a CSV file, wide or long; `budgets` names the column of budgets, `supply` the file of supplies.
+def read_bids(path: AnyPath, budgets: str = "budget", supply: AnyPath | None = None, caps: str | None = None) -> Bids:
+    """The bids of a CSV file, wide or long; `budgets` and `caps` name columns, `supply` the file of supplies.
 
     Buyers and goods stand in the order of the file. Without a column of budgets every budget is 1, without a file of
     supplies there is 1 of each good.
@@ -59,27 +61,33 @@ def read_bids(path: AnyPath, budgets: str = "budget", supply: AnyPath | None = N
     if "buyer" not in header:
         raise BadInput(f"{path}, line 1: column 'buyer' is missing; the header must be {SHAPE}")
     if set(header) == set(LONG):
+        if caps is not None:
+            raise BadInput(f"{path}, line 1: the long form buyer,good,value has no column of caps; give the wide form")
         names, goods, valuations = _long(read_table(path, text=LONG[:2]))
-        money = np.ones(len(names))
+        money, most = np.ones(len(names)), None
     else:
-        names, goods, valuations, money = _wide(path, header, budgets)
+        names, goods, valuations, money, most = _wide(path, header, budgets, caps)
     if not valuations.any():
         raise BadInput(f"{path}: nobody values anything; write a positive value for one buyer and one good")
     there = np.ones(len(goods)) if supply is None else _supply(supply, goods, path)
-    return Bids(names, goods, valuations, money, there)
+    return Bids(names, goods, valuations, money, there, most)
 
 
 # --- the two forms ---
 
 
 def _wide(
-    path: AnyPath, header: tuple[str, ...], budgets: str
-) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[np.float64], NDArray[np.float64]]:
+    path: AnyPath, header: tuple[str, ...], budgets: str, caps: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     """One row a buyer."""
-    if budgets == "buyer":
-        raise BadInput(f"{path}, line 1: column 'buyer' holds names, not budgets; name another column or none")
+    for what, name in (("budgets", budgets), ("caps", caps)):
+        if name == "buyer":
+            raise BadInput(f"{path}, line 1: column 'buyer' holds names, not {what}; name another column or none")
+    if caps is not None and (caps not in header or caps == budgets):
+        why = "is missing" if caps not in header else "holds the budgets"
+        raise BadInput(f"{path}, line 1: column '{caps}' {why}; name the column of caps, or leave caps out")
     _check_meant(path, header, budgets)
-    goods = tuple(name for name in header if name not in ("buyer", budgets))
+    goods = tuple(name for name in header if name not in ("buyer", budgets, caps))
     if not goods:
         raise BadInput(f"{path}, line 1: the header names no good; it must be {SHAPE}")
     table = read_table(path, text=("buyer",), unique=("buyer",))
@@ -90,7 +98,10 @@ def _wide(
         raise BadInput(_negative(table, row, goods[good], valuations[row, good]))
     money = table.numbers.get(budgets, np.ones(len(table.lines)))
     _check_positive(table, budgets, money, "buyer", "a buyer without money has no place in a market")
-    return tuple(table.text["buyer"]), goods, valuations, money
+    most = None if caps is None else table.numbers[caps]
+    if caps is not None and most is not None:
+        _check_positive(table, caps, most, "buyer", "who may hold nothing has no place in a market")
+    return tuple(table.text["buyer"]), goods, valuations, money, most
 
 
 def _check_meant(path: AnyPath, header: tuple[str, ...], budgets: str) -> None:

@@ -1,19 +1,15 @@
 """The float64 judge of Fisher markets: what may be handed out, what it is worth, and how far from the optimum it is at most.
 
-Also two optimisers that share no code with the price laws: the planner's proportional response,
+Also the planner of linear wants, which shares no code with the price laws: proportional response,
 
     b_ij <- B_i v_ij x_ij / u_i,   x_ij = s_j b_ij / sum_k b_kj
 
-(money kept is one more good that a buyer has for itself), and the contest's best response to the others' money A_j,
-
-    max sum_j v_j s_j b_j / (A_j + l b_j),  sum_j b_j = B:    b_j = max(0, sqrt(v_j s_j A_j / y) - A_j) / l
-
-whose y is found by sorting. See `economy.fisher` for the mathematics and the references.
+(money kept is one more good that a buyer has for itself). See `economy.fisher` for the mathematics and the references.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jax.core import Tracer
@@ -27,7 +23,8 @@ if TYPE_CHECKING:
 PLANS: dict[str, Any] = {}  # of the last markets: welfare asks for them each time
 ENOUGH = 1e-9  # gap at which the planner stops
 ROUNDS = 20_000  # of the planner, at most
-MOST = 2_000_000  # entries up to which the planner and the contest take a market
+BLOCK = 2**18  # entries judged at a time
+MOST = 2_000_000  # valuations up to which the planner and the contest take a market
 
 
 def check(market: Fisher) -> None:
@@ -53,10 +50,10 @@ def check(market: Fisher) -> None:
         if empty.any():
             who = what.format(int(np.argmax(empty)))
             raise BadInput(f"Fisher.valuations: {who}; leave it out (economy.allocate does that, and says so)")
-    check_kind(market, len(budget))
+    check_kind(market)
 
 
-def check_kind(market: Fisher, buyers: int) -> None:
+def check_kind(market: Fisher) -> None:
     """BadInput for an unknown utility, and for an elasticity or a cap that does not go with it."""
     from catallax.economy.fisher import KINDS
     from catallax.economy.utility import Utility
@@ -66,17 +63,20 @@ def check_kind(market: Fisher, buyers: int) -> None:
         raise BadInput(f"Fisher.utility is {kind!r}: give one of {', '.join(KINDS)}, or a stacked Utility")
     if isinstance(kind, str) and (kind == "ces") != (market.elasticity is not None):
         raise BadInput(f"Fisher.elasticity goes with utility 'ces' and no other, here {kind!r}: give it there alone")
-    if market.cap is not None and kind != "linear":
-        raise BadInput(f"Fisher.cap goes with utility 'linear', here {kind!r}: leave it out")
-    for field, x, least in (("elasticity", market.elasticity, 0.0), ("cap", market.cap, np.finfo(float).tiny)):
-        if x is None:
+    for field in ("cap", "limit"):
+        if getattr(market, field) is not None and not market.interior:
+            raise BadInput(f"Fisher.{field} goes with linear and quasi-linear utility, here {kind!r}: leave it out")
+    tiny, shape = np.finfo(float).tiny, market.valuations.shape
+    for field, due, least in (("elasticity", shape[:1], 0.0), ("cap", shape[:1], tiny), ("limit", shape, tiny)):
+        if (x := getattr(market, field)) is None:
             continue
         x = np.asarray(x)
-        good = (x >= least) & (x < np.inf)
-        if x.shape != (buyers,) or not good.all():
-            raise BadInput(
-                f"Fisher.{field} is {np.round(x, 6).tolist()!r:.60}: give one finite number a buyer, {field} >= 0"
-            )
+        if x.shape != due:
+            raise BadInput(f"Fisher.{field} has shape {x.shape}: give {due}, one number for each")
+        if not (good := (x >= least) & (x < np.inf)).all():
+            row = tuple(np.argwhere(~good)[0].tolist())
+            rule = "above 0" if least else "of at least 0"
+            raise BadInput(f"Fisher.{field}{list(row)} is {x[row]:g}: give a finite number {rule}")
 
 
 def facts(market: Fisher) -> tuple[Any, Any, Any]:
@@ -116,31 +116,35 @@ def own(market: Fisher, function: Any, *shared: Any) -> np.ndarray:
 
 
 def delivered(market: Fisher, bundle: np.ndarray) -> np.ndarray:
-    """Bundles cut, or (where there are no caps) stretched, to the supply."""
-    supply, held = np.asarray(market.supply, np.float64), bundle.sum(0)
+    """Bundles cut, or (where there are no caps) stretched, to the supply; float64 [buyers, goods]."""
+    supply, held = np.asarray(market.supply, np.float64), bundle.sum(0, dtype=np.float64)
     factor = np.divide(supply, held, out=np.ones_like(held), where=held > 0)
-    if market.cap is None and not market.money:
+    if not market.capped and not market.money:
         return bundle * factor
     bundle = bundle * np.minimum(1, factor)
+    if market.limit is not None:
+        np.minimum(bundle, np.asarray(market.limit), out=bundle)
     if market.cap is not None:
         bundle *= np.minimum(1, np.asarray(market.cap, np.float64) / bundle.sum(1))[:, None]
     return bundle
 
 
-def valued(market: Fisher, given: np.ndarray, kept: Any, rent: Any, price: Any) -> dict[str, Any]:
-    """What an outcome says: allocation, utilities, and (where there are any) price, money kept, rents."""
+def valued(market: Fisher, given: np.ndarray, kept: Any, rent: Any, price: Any, premium: Any = None) -> dict[str, Any]:
+    """What an outcome says: allocation, utilities, and (where there are any) price, money kept, rents, premiums."""
     values: dict[str, Any] = {"allocation": given, "utilities": utilities(market, given, kept)}
-    values |= {name: x for name, x in (("kept", kept), ("rent", rent), ("price", price)) if x is not None}
-    return values
+    more = (("kept", kept), ("rent", rent), ("premium", premium), ("price", price))
+    return values | {name: x for name, x in more if x is not None}
 
 
 def utilities(market: Fisher, given: np.ndarray, kept: Any) -> np.ndarray:
     """Utility of each buyer; NaN throughout where the allocation is."""
-    if not np.isfinite(given).all():
+    if not np.isfinite(given.sum(0)).all():
         return np.full(len(given), np.nan)
     if market.interior:
-        value = np.asarray(market.valuations, np.float64)
-        return np.einsum("ij,ij->i", value, given) + (0 if kept is None else kept)
+        value, got = np.asarray(market.valuations), np.empty(len(given))
+        for rows in blocks(*value.shape):
+            got[rows] = np.einsum("ij,ij->i", value[rows].astype(np.float64, copy=False), given[rows])
+        return got + (0 if kept is None else kept)
     if isinstance(market.utility, str):
         return traders(market).utility(given)
     import jax
@@ -152,12 +156,20 @@ def utilities(market: Fisher, given: np.ndarray, kept: Any) -> np.ndarray:
         return np.exp(np.asarray(log_utility(doubled(market.utility), jax.numpy.asarray(given)), np.float64))
 
 
-def log_best(market: Fisher, price: np.ndarray, rent: Any) -> np.ndarray:
-    """log V_i: of the utility that the budget buys."""
-    value, budget, _ = facts(market)
+def blocks(count: int, width: int) -> list[slice]:
+    """Rows a few at a time: what lies between stays in the cache, and millions of buyers are judged in little memory."""
+    step = max(1, BLOCK // width)
+    return [slice(at, at + step) for at in range(0, count, step)]
+
+
+def log_best(market: Fisher, price: np.ndarray, rents: Rents) -> np.ndarray:
+    """log V_i: of the utility that the budget buys at `price`, and at the rents on top of it."""
+    budget = np.asarray(market.budgets, np.float64)
     if market.interior:
+        value, best = np.asarray(market.valuations), np.empty(len(budget))
         with np.errstate(divide="ignore"):
-            best = np.max(value / (price if rent is None else price + rent[:, None]), 1)
+            for rows in blocks(*value.shape):
+                best[rows] = np.max(value[rows] / rents.dear(price, rows), 1)
         return np.log(budget * (np.maximum(best, 1) if market.money else best))
     if isinstance(market.utility, str):
         return np.log(budget) - np.log(traders(market).expenditure(price, np.ones(len(budget))))
@@ -166,20 +178,43 @@ def log_best(market: Fisher, price: np.ndarray, rent: Any) -> np.ndarray:
 
 def gap(market: Fisher, values: dict[str, Any]) -> tuple[float, float]:
     """The gap of the head of `economy.fisher`, and the worst buyer's: the largest log(V_i / u_i)."""
-    _, budget, supply = facts(market)
-    price, kept, rent = values["price"], values.get("kept"), values.get("rent")
+    budget, supply = np.asarray(market.budgets, np.float64), np.asarray(market.supply, np.float64)
+    price, kept = values["price"], values.get("kept", np.zeros(len(budget)))
     if not (np.isfinite(price).all() and np.isfinite(values["utilities"]).all()):
         return float("nan"), float("nan")
-    if rent is None and not market.money:
+    if not market.capped and not market.money:
         price = price * (budget.sum() / (price @ supply))
+    rents = Rents(market.cap, values.get("rent"), market.limit, values.get("premium"))
     with np.errstate(divide="ignore"):
-        short = log_best(market, price, rent) - np.log(values["utilities"])
-    parts = budget @ short + price @ supply - budget.sum()
-    parts += (0 if kept is None else kept.sum()) + (0 if rent is None else rent @ np.asarray(market.cap, np.float64))
-    if rent is not None:
-        spent = values["allocation"] @ price
-        short = short + (spent + rent * np.asarray(market.cap, np.float64)) / budget - 1
+        short = log_best(market, price, rents) - np.log(values["utilities"])
+    paid = rents.paid(len(budget))
+    parts = budget @ short + price @ supply - budget.sum() + kept.sum() + paid.sum()
+    if market.capped:
+        short = short + (values["allocation"] @ price + kept + paid) / budget - 1
     return max(0.0, float(parts / budget.sum())), float(short.max())
+
+
+class Rents(NamedTuple):
+    """Caps with their rents [buyers], limits with their premiums [buyers, goods]; None where there are none."""
+
+    cap: Any
+    rent: Any
+    limit: Any
+    premium: Any
+
+    def dear(self, price: np.ndarray, rows: slice) -> np.ndarray:
+        """Prices with rents and premiums on top, [goods] or [rows, goods]."""
+        price = price if self.rent is None else price + self.rent[rows, None]
+        return price if self.premium is None else price + self.premium[rows]
+
+    def paid(self, count: int) -> np.ndarray:
+        """What each buyer's caps are worth in all, money."""
+        paid = np.zeros(count) if self.rent is None else self.rent * np.asarray(self.cap, np.float64)
+        return (
+            paid
+            if self.premium is None
+            else paid + np.einsum("ij,ij->i", self.premium, np.asarray(self.limit, np.float64))
+        )
 
 
 # --- the planner ---
@@ -198,7 +233,7 @@ def remembered_plan(market: Fisher) -> dict[str, Any]:
 def plan(market: Fisher) -> dict[str, Any]:
     """The allocation of the most Nash welfare, with its gap. Refused for caps, utilities of one's own, and large markets."""
     value, budget, supply = facts(market)
-    if market.cap is not None or not isinstance(market.utility, str):
+    if market.capped or not isinstance(market.utility, str):
         raise Refused(
             "the planner takes linear, quasi-linear and CES buyers without caps: compare with the signal's own gap"
         )
@@ -231,57 +266,3 @@ def proportional_response(market: Fisher, value, budget, supply) -> dict[str, An
         spent = got * (budget / utility)[:, None]
         kept = None if kept is None else kept * budget / utility
     return found
-
-
-# --- full information ---
-
-
-def contest(market: Fisher, leak: float, rounds: int, tolerance: float) -> dict[str, Any]:
-    """Best responses in turn until no bid changes; refused where a good has a single bidder, who would get it for nothing."""
-    value, budget, supply = facts(market)
-    if market.utility != "linear" or market.cap is not None:
-        raise Refused("a contest is defined for linear wants without caps: for CES wants see Exchange")
-    if value.size > MOST:
-        raise Refused(f"a contest takes up to {MOST:,} valuations, here {value.size:,}")
-    alone = np.flatnonzero((value > 0).sum(0) < 2)
-    if alone.size:
-        raise Refused(f"{market.labels[alone[0]]} has a single bidder, who gets all for nothing: no equilibrium exists")
-    bids = value * supply
-    bids = budget[:, None] * bids / bids.sum(1, keepdims=True)
-    total, changed, t = bids.sum(0), np.inf, 0
-    while t < rounds and changed > tolerance:
-        t, changed = t + 1, 0.0
-        for i in range(len(budget)):
-            new = best_bid(value[i], supply, np.maximum(total - leak * bids[i], 1e-300), budget[i], leak)
-            changed = max(changed, float(np.abs(new - bids[i]).max() / budget[i]))
-            total += new - bids[i]
-            bids[i] = new
-        total = bids.sum(0)
-    price = total / supply
-    found = valued(market, bids / price, None, None, price)
-    left = changed if leak < 1 else gain(market, bids)
-    return found | dict(bids=bids, gap=left, rounds=t)
-
-
-def gain(market: Fisher, bids: np.ndarray) -> float:
-    """The largest relative gain in utility that one buyer could make by bidding otherwise, the others' bids standing."""
-    value, budget, supply = facts(market)
-    total, most = bids.sum(0), 0.0
-    for i in range(len(budget)):
-        others = np.maximum(total - bids[i], 1e-300)
-        best = best_bid(value[i], supply, others, budget[i], 1.0)
-        reached = value[i] @ (supply * bids[i] / total)
-        most = max(most, float(value[i] @ (supply * best / (others + best)) / reached - 1))
-    return most
-
-
-def best_bid(value, supply, others, budget: float, leak: float) -> np.ndarray:
-    """The bid of the head of this file: goods come in by their value for money as long as they are worth it."""
-    root = np.sqrt(value * supply * others)
-    order = np.argsort(-root / others)
-    money, roots = np.cumsum(others[order]), np.cumsum(root[order])
-    level = (leak * budget + money) / roots  # 1 / sqrt(y) with the first so many goods
-    inside = root[order] / others[order] * level > 1
-    count = max(1, int(inside.sum()))
-    bid = np.maximum(root * level[count - 1] - others, 0) / leak
-    return bid * (budget / bid.sum())

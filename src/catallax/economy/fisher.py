@@ -8,16 +8,17 @@
 Equilibrium prices minimise the dual of Eisenberg and Gale's programme, and any prices p and feasible bundles x prove how
 far from it they are at most,
 
-    gap = [sum_i B_i log(V_i(p) / u_i(x_i)) + p.s + sum_i k_i (+ sum_i r_i c_i) - sum_i B_i] / sum_i B_i >= 0
+    gap = [sum_i B_i log(V_i(p) / u_i(x_i)) + p.s + sum_i k_i (+ sum_i r_i c_i + sum_ij r_ij c_ij) - sum_i B_i] / sum_i B_i >= 0
 
-V_i what the budget buys at p (in units of utility). With caps on what one buyer may hold, sum_j x_ij <= c_i, the optimum
-is Nash welfare under shadow prices: buyers need not spend all, and r_i is the rent of the cap. The gap is recomputed in
+V_i what the budget buys at p (in units of utility). With caps on what one buyer may hold, in all (sum_j x_ij <= c_i) or of
+one good (x_ij <= c_ij), the optimum is Nash welfare under shadow prices: buyers need not spend all, r_i and r_ij are the
+rents of the caps, and V_i is what the budget buys at p_j + r_i + r_ij. The gap is recomputed in
 float64, by other code than the buyers'.
 
     silence           everyone gets the budget's share of everything
-    signal            prices: `signals.interior` for linear wants, `signals.second_order` for the others
+    signal            prices, by one of the laws of `economy.laws`
     planner           maximises sum_i B_i log u_i: proportional response, a mirror descent of its own, or `walras.plan`
-    full information  everyone knows how the own bid moves the prices (linear wants)
+    full information  everyone knows how the own bid moves the prices (`economy.rivals`)
 
 E. Eisenberg and D. Gale, Ann. Math. Stat. 30, 1959. V. Shmyrev, An algorithm for finding equilibrium in the linear exchange
 model with fixed budgets, J. Applied and Industrial Mathematics 3, 2009. B. Birnbaum, N. Devanur and L. Xiao, Distributed
@@ -33,45 +34,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from catallax.core.agent import Agent, View
 from catallax.core.errors import Refused
 from catallax.core.outcome import CODES, Outcome, Status, digest
 from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Scene
 from catallax.core.society import Society
-from catallax.economy import eisenberg
-from catallax.economy.bidders import Bidder
+from catallax.economy import eisenberg, laws, rivals
 from catallax.economy.utility import CES, CobbDouglas, Utility
 from catallax.measures.welfare import gini, share_of_optimum
-from catallax.signals.interior import Interior
-from catallax.signals.second_order import SecondOrder
 
 KINDS = ("linear", "quasi-linear", "ces", "cobb-douglas", "leontief")
-NOTHING = 1e-30  # the budget, a share of all, of an empty seat
-AIM = {4: 5e-5, 8: 2e-7}  # the gap at which prices stand still, by the bytes of a number
-
-
-opened = jax.jit(Bidder.opening, static_argnums=4)
-
-
-class Buyer(Agent):
-    """Spends its whole budget at the prices that it hears, and says how that would change with them."""
-
-    budget: Float[Array, "*buyers"]
-    utility: Any
-
-    def respond(self, view: View, key):
-        """Spending and its slope."""
-        return self, self.utility.answer(view.public, self.budget)
-
-    def tally(self, view: View, keys):
-        """The same for stacked buyers, summed by matrix products."""
-        return self, self.utility.answers(view.public, self.budget)
 
 
 def floats(values: Any) -> Any:
     """An array of JAX's float type (a JAX array keeps its own)."""
-    return values if isinstance(values, jax.Array) else jnp.asarray(np.asarray(values, float))
+    if isinstance(values, jax.Array):
+        return values
+    values = np.asarray(values)
+    return jnp.asarray(values if values.dtype == np.float32 else values.astype(np.float64, copy=False))
 
 
 class Fisher(Problem):
@@ -79,9 +59,12 @@ class Fisher(Problem):
 
     **Fields:** `valuations` [buyers, goods], utility of a unit (CES: tastes); `budgets` [buyers], money; `supply` [goods],
     units; `utility`: one of linear, quasi-linear, ces, cobb-douglas, leontief, or a stacked `Utility`; `elasticity`
-    [buyers] (ces alone); `cap` [buyers]: the most units that one buyer may hold in all (linear alone); `goal`: the gap at
-    which prices stand still; `start` [goods]: prices at the start; `seats`: buyers that the society has room for (those
-    beyond have next to no budget: with it, markets of many sizes are compiled once); `names`, `goods`: for messages and pictures.
+    [buyers] (ces alone); `cap` [buyers]: the most units that one buyer may hold in all, `limit` [buyers, goods]: of each
+    good (linear and quasi-linear wants alone); `goal`: the gap at which prices stand still; `start` [goods]: prices at
+    the start; `seats`: buyers that the society has room for (those beyond have next to no budget: with it, markets of
+    many sizes are compiled once); `names`, `goods`: for messages and pictures; `law`: how prices move: None (the interior
+    path for linear wants, Newton for the others), "tatonnement" or "proportional-response", which hear prices through
+    any `Channel`; `step`: how far in a round (see `economy.laws`).
 
     In float32 prices of linear wants stand still at a gap of 5e-5: settle to `tolerance=1e-4` there, or use float64
     (`jax_enable_x64`), as `allocate` does.
@@ -102,16 +85,27 @@ class Fisher(Problem):
     seats: int = eqx.field(static=True, default=0)
     names: tuple[str, ...] | None = eqx.field(static=True, default=None)
     goods: tuple[str, ...] | None = eqx.field(static=True, default=None)
+    law: str | None = eqx.field(static=True, default=None)
+    step: float | None = eqx.field(static=True, default=None)
+    limit: Float[Array, "buyers goods"] | None = eqx.field(
+        default=None, converter=lambda x: None if x is None else floats(x)
+    )
 
     headline: ClassVar[str] = "efficiency"
 
     def __check_init__(self) -> None:
         eisenberg.check(self)
+        laws.check(self)
 
     @property
     def interior(self) -> bool:
-        """Whether wants are linear: then buyers hold bundles and follow the path (`economy.bidders`)."""
+        """Whether wants are linear: then what is bought is no function of prices."""
         return self.utility in ("linear", "quasi-linear") if isinstance(self.utility, str) else False
+
+    @property
+    def capped(self) -> bool:
+        """Whether there are caps of either kind."""
+        return self.cap is not None or self.limit is not None
 
     @property
     def money(self) -> bool:
@@ -135,51 +129,22 @@ class Fisher(Problem):
         """Buyers and their prices; all budgets together are the unit of money."""
         if leak:
             raise Refused("buyers who know the own effect on prices are contest()'s: no price law drives them")
-        total, dtype = self.budgets.sum(), self.valuations.dtype
-        goal = jnp.asarray(self.goal or AIM[dtype.itemsize], dtype)
-        share, supply, value, cap = self.budgets / total, self.supply, self.valuations, self.cap
-        worth = self.valuations * supply
-        price = share @ (worth / worth.sum(1, keepdims=True)) / supply if self.start is None else self.start / total
-        price = jnp.maximum(jnp.asarray(price, dtype), 1e-12 / supply)
-        if not self.interior:
-            return Society(Buyer(share, self.wants), SecondOrder.opening(jnp.log(price), supply, goal))
-        value = value / total if self.money else value
-        if empty := max(0, self.seats - len(share)):
-            share = jnp.concatenate([share, jnp.full(empty, NOTHING, dtype)])
-            value = jnp.concatenate([value, jnp.ones((empty, supply.size), dtype)])
-            cap = None if cap is None else jnp.concatenate([cap, jnp.ones(empty, dtype)])
-        agents = opened(value, share, price, supply, self.money, cap)
-        return Society(agents, Interior.opening(price, supply, goal))
+        return laws.society(self)
 
     def outcome(self, society: Society, heard: Any = None) -> Outcome:
         """Prices (money a unit), the allocation that can be delivered, money kept, utilities; float64."""
-        total = float(np.asarray(self.budgets, np.float64).sum())
-        told: Any = society.signal.public()
-        price = np.asarray(told.price if self.interior else told, np.float64)
-        if not self.interior:
-            spent = eisenberg.spent(self, price if heard is None else np.asarray(heard, np.float64))
-            # where posts clear: all that is bid, for all there is
-            cleared = spent.sum(0) / np.asarray(self.supply, np.float64)
-            given = np.divide(spent, cleared, out=np.zeros_like(spent), where=cleared > 0)
-            return Outcome(society, values=eisenberg.valued(self, given, None, None, cleared))
-        agents, count = society.agents, len(self.budgets)
-        if heard is not None:
-            raise Refused(
-                "the interior path is followed by exact prices: cut to bits it leads nowhere (use another utility)"
-            )
-        rent = None if agents.rent is None else np.asarray(agents.rent, np.float64)[:count] * total
-        kept = None if agents.kept is None else np.asarray(agents.kept, np.float64)[:count] * total
-        given = eisenberg.delivered(self, np.asarray(agents.bundle, np.float64)[:count])
-        return Outcome(society, values=eisenberg.valued(self, given, kept, rent, price * total))
+        return Outcome(society, values=laws.values(self, society, heard))
 
     def gap(self, outcome: Outcome) -> float:
         """Eisenberg and Gale's gap, a share of all budgets."""
         return eisenberg.gap(self, outcome.values)[0]
 
     def silence(self) -> Outcome:
-        """Nobody is told anything, so everyone gets the budget's share of everything (within the cap)."""
+        """Nobody is told anything, so everyone gets the budget's share of everything (within the caps)."""
         budget = np.asarray(self.budgets, np.float64)
         given = budget[:, None] / budget.sum() * np.asarray(self.supply, np.float64)
+        if self.limit is not None:
+            given = np.minimum(given, np.asarray(self.limit, np.float64))
         if self.cap is not None:
             given *= np.minimum(1, np.asarray(self.cap, np.float64) / given.sum(1))[:, None]
         kept = np.zeros_like(budget) if self.money else None
@@ -193,11 +158,12 @@ class Fisher(Problem):
         return Outcome(code=CODES.index(status), rounds=found["rounds"], unrest=gap, certificate=gap, values=found)
 
     def contest(self, leak: float = 1.0, rounds: int = 300, tolerance: float = 1e-6) -> Outcome:
-        """Buyers of linear wants bid at posts in turn, each knowing the share `leak` of how its bid moves the prices.
+        """Buyers bid at posts in turn, each knowing the share `leak` of how its bid moves the prices.
 
-        Certificate: at leak 1 the largest gain left to anyone, else how much bids still change in a round.
+        Certificate: at leak 1 what anyone could gain, at most; else how much bids still change in a round. Refused for
+        utilities of one's own, caps, and where a good has a single bidder.
         """
-        found = eisenberg.contest(self, leak, rounds, tolerance)
+        found = rivals.contest(self, leak, rounds, tolerance)
         gap = found["gap"]
         status = Status.SETTLED if gap <= tolerance else Status.UNSETTLED
         return Outcome(code=CODES.index(status), rounds=found["rounds"], unrest=gap, certificate=gap, values=found)
@@ -208,19 +174,20 @@ class Fisher(Problem):
         return float((spent / np.maximum(spent.sum(0), np.finfo(float).tiny)).max(1).mean())
 
     def gain(self, outcome: Outcome) -> float:
-        """The largest relative gain in utility that one buyer of linear wants could make by bidding otherwise."""
-        if self.utility != "linear" or self.cap is not None:
-            raise Refused("the gain from bidding otherwise is known for linear wants without caps")
-        return eisenberg.gain(self, outcome.allocation * outcome.price)
+        """The largest relative gain in utility that one buyer could make by bidding otherwise, the others' bids standing."""
+        return rivals.gain(self, outcome.allocation * outcome.price)
 
     def welfare(self, outcome: Outcome) -> dict[str, float]:
-        """`efficiency`: exp(sum_i B_i log(u_i / u_i^plan) / sum B), Nash welfare as a share of the planner's; Gini of utilities."""
+        """`efficiency`: exp((W - W*) / sum B), W = sum_i B_i log u_i, Nash welfare (less the money kept, where money is
+        wanted for itself: sellers want it too), W* the planner's; Gini of utilities."""
         reached = outcome.utilities
         if not np.isfinite(reached).all():
             return dict(efficiency=float("nan"), gini=float("nan"))
-        best = eisenberg.remembered_plan(self)["utilities"]
-        weights = np.asarray(self.budgets, np.float64)
-        return dict(efficiency=share_of_optimum(reached, best, weights), gini=gini(reached))
+        best, weights = eisenberg.remembered_plan(self), np.asarray(self.budgets, np.float64)
+        share = share_of_optimum(reached, best["utilities"], weights)
+        if self.money:
+            share *= float(np.exp((best["kept"].sum() - outcome.kept.sum()) / weights.sum()))
+        return dict(efficiency=share, gini=gini(reached))
 
     def conserved(self, society: Society) -> dict[str, Any]:
         """Goods handed out never exceed the supply: what is left over, at least 0."""
@@ -254,19 +221,20 @@ class Fisher(Problem):
 
         if not isinstance(self.utility, str):
             raise Refused("buyers with a utility object of their own cannot be taken apart")
-        names = None if self.names is None else tuple(self.names[i] for i in chosen)
-        facts = (
-            some(self.valuations),
-            some(self.budgets),
-            self.supply,
-            self.utility,
-            some(self.elasticity),
-            some(self.cap),
-        )
-        wanted = np.asarray((facts[0] > 0).any(0))  # goods that nobody wants any more leave with them
-        goods = None if self.goods is None else tuple(g for g, w in zip(self.goods, wanted) if w)
-        return Fisher(
-            facts[0][:, wanted], facts[1], np.asarray(self.supply)[wanted], *facts[3:], self.goal, None, 0, names, goods
+        value = np.asarray(self.valuations)[chosen]
+        wanted = np.asarray((value > 0).any(0))  # goods that nobody wants any more leave with them
+        return dataclasses.replace(
+            self,
+            valuations=value[:, wanted],
+            budgets=some(self.budgets),
+            supply=np.asarray(self.supply)[wanted],
+            elasticity=some(self.elasticity),
+            cap=some(self.cap),
+            limit=None if self.limit is None else np.asarray(self.limit)[chosen][:, wanted],
+            start=None,
+            seats=0,
+            names=None if self.names is None else tuple(self.names[i] for i in chosen),
+            goods=None if self.goods is None else tuple(g for g, w in zip(self.goods, wanted) if w),
         )
 
     def replicate(self, copies: int) -> "Fisher":
@@ -277,8 +245,18 @@ class Fisher(Problem):
         def many(x: Any) -> Any:
             return None if x is None else np.concatenate([np.asarray(x)] * copies)
 
-        facts = many(self.valuations), many(self.budgets), copies * np.asarray(self.supply), self.utility
-        return Fisher(*facts, many(self.elasticity), many(self.cap), self.goal, None, 0, None, self.goods)
+        return dataclasses.replace(
+            self,
+            valuations=many(self.valuations),
+            budgets=many(self.budgets),
+            supply=copies * np.asarray(self.supply),
+            elasticity=many(self.elasticity),
+            cap=many(self.cap),
+            limit=many(self.limit),
+            start=None,
+            seats=0,
+            names=None,
+        )
 
     def shocked(self, key: Any, size: float) -> "Fisher":
         """Every valuation multiplied by exp(size x normal), independently."""
@@ -287,4 +265,6 @@ class Fisher(Problem):
 
     def facts_digest(self) -> str:
         """Of what the plan depends on."""
-        return digest((self.valuations, self.budgets, self.supply, self.elasticity, self.cap)) + str(self.utility)
+        return digest((self.valuations, self.budgets, self.supply, self.elasticity, self.cap, self.limit)) + str(
+            self.utility
+        )

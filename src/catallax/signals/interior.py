@@ -11,12 +11,12 @@ market of these promises,
 
     (sum_i slope_i) dp = sum_i target_i - supply        (what may stay unsold is on the path too: unsold_j p_j = t / m),
 
-and announces the new prices and the next tightness, a tenth of what it hears. Each buyer goes as far as its own bounds
-let it; where that is not all the way, the rest is asked for again in the next round. It is Mehrotra's kind of method
-with steps of their own for everyone, which needs no round to agree on a common one.
+and announces the new prices and the next tightness: a tenth of the one before where buyers keep up with it. Each buyer goes
+as far as its own bounds let it; where that is not all the way, the rest is asked for again in the next round. It is
+Mehrotra's kind of method with steps of their own for everyone, which needs no round to agree on a common one.
 
 Unrest is the gap of Eisenberg and Gale's programme, as a share of all budgets: sum_i B_i log(V_i / u_i) + p.supply -
-sum_i B_i, and what the bundles exceed the supply by, at these prices. Within `goal`, everything stands still.
+sum_i B_i, and what the bundles exceed the supply by, at what that is worth. Within `goal`, everything stands still.
 
 N. Megiddo, Pathways to the optimal set in linear programming, 1989. S. Wright, Primal-dual interior-point methods, 1997.
 E. Eisenberg and D. Gale, Consensus of subjective probabilities, Ann. Math. Stat. 30, 1959.
@@ -32,7 +32,8 @@ from catallax.core.channel import Span
 from catallax.core.signal import Signal
 from catallax.signals.price import price_span
 
-TIGHTER = 0.1  # the next tightness, a share of the one heard
+TIGHTER = 0.1  # the next tightness, a share of the one before, where buyers keep up
+TIGHTEST = 0.1  # the last tightness for all goods, a share of the gap that is the goal
 NEAREST = 0.1  # a price falls to a tenth in a round, at most,
 HIGHEST = 2.0  # and rises by so many times itself
 
@@ -48,10 +49,12 @@ class Move(NamedTuple):
 
 
 class Stance(NamedTuple):
-    """What they answer, each or in sum: `held` and `target` [goods], units; `slope` [goods, goods], units per price;
-    `apart`, sum_j x_j z_j, money; `shortfall`, B log(V / u), money (and less what is kept)."""
+    """What they answer, each or in sum: `held` and `target` [goods], units; `valued` [goods], what is held is worth at
+    the margin, money; `slope` [goods, goods], units per price; `apart`, sum_j x_j z_j, money; `shortfall`, B log(V / u), money
+    (and less what is kept)."""
 
     held: Any
+    valued: Any
     target: Any
     slope: Any
     apart: Any
@@ -86,9 +89,13 @@ class Interior(Signal):
         rose = cleared(slope, summary.target + apart / self.price - self.supply, self.price)
         rose = jnp.clip(rose, (NEAREST - 1) * self.price, HIGHEST * self.price)
         unsold = jnp.maximum((apart - self.unsold * rose) / self.price, NEAREST * self.unsold)
-        # never looser than before: goods worth next to nothing would swing
-        following = TIGHTER * (summary.apart + self.unsold @ self.price) / (self.supply.size + 2)
-        following = jnp.minimum(following, self.next)
+        # if buyers go on falling behind by as much; never looser than before: goods worth next to nothing would swing;
+        # and no tighter than the goal asks for: digits would be lost
+        goods = self.supply.size + 2
+        mean = (summary.apart + self.unsold @ self.price) / goods
+        behind = jnp.where(self.tightness > 0, mean / jnp.where(self.tightness > 0, self.tightness, 1), 1 / TIGHTER)
+        following = self.next * jnp.clip(TIGHTER * behind**2, TIGHTER, 1)
+        following = jnp.minimum(jnp.maximum(following, TIGHTEST * self.goal / goods), self.next)
         # at rest; or so near that the slope has no digits left, which is as far as it goes
         rest = (self.unrest(summary) <= self.goal) | ~jnp.isfinite(rose).all()
 
@@ -106,9 +113,9 @@ class Interior(Signal):
         )
 
     def unrest(self, summary: Stance):
-        over = jnp.maximum(summary.held - self.supply, 0)
-        value = self.price * over
-        return jnp.abs(summary.shortfall + self.price @ self.supply - 1 + jnp.sum(value)) + value @ (over / self.supply)
+        over = jnp.maximum(1 - self.supply / jnp.maximum(summary.held, self.supply), 0)  # the share to be cut
+        lost = summary.valued * over
+        return jnp.abs(summary.shortfall + self.price @ self.supply - 1 + jnp.sum(lost)) + lost @ over
 
     def span(self) -> Move:
         span = price_span(self.supply)

@@ -24,6 +24,8 @@ RANGE = (
     50.0  # prices are heard from 1/50 of the least to 50 times the greatest price at which all goods are worth the same
 )
 
+FREE = 1e-12  # the share of all value at which a good is as good as free
+
 
 def normalised(log_price: Float[Array, " goods"], supply: Float[Array, " goods"]) -> Float[Array, " goods"]:
     """Log prices in the unit of account in which all there is costs 1."""
@@ -78,7 +80,10 @@ class Posts(Signal):
 class Tatonnement(Signal):
     """An auctioneer raises the price of what is wanted too much. Agents act by the quantities they demand, Float[goods].
 
-    `step` h > 0; `rule`: multiplicative or additive.
+    `step` h > 0; `rule`: multiplicative or additive. `bounded`: reacts to an excess of one supply at most (Cole and
+    Fleischer), leaves every good the share `FREE` of all value, and calls it no unrest if goods that cheap are left over.
+
+    R. Cole and L. Fleischer, Fast-converging tatonnement algorithms for one-time and ongoing market problems, STOC 2008.
     """
 
     standing = True
@@ -86,6 +91,7 @@ class Tatonnement(Signal):
     supply: Float[Array, " goods"]
     step: Float[Array, ""]
     rule: Literal["multiplicative", "additive"] = eqx.field(static=True, default="multiplicative")
+    bounded: bool = eqx.field(static=True, default=False)
 
     def public(self) -> Float[Array, " goods"]:
         """The price of each good."""
@@ -93,16 +99,23 @@ class Tatonnement(Signal):
 
     def propagate(self, summary) -> "Tatonnement":
         excess = summary / self.supply - 1
+        excess = jnp.minimum(excess, 1) if self.bounded else excess
         if self.rule == "multiplicative":
             log_price = self.log_price + self.step * excess
         else:
             value = jnp.exp(self.log_price) * self.supply + self.step * excess / self.supply.size
             floor = 1e-9 / self.supply.size
             log_price = jnp.log(jnp.maximum(value, floor)) - jnp.log(self.supply)
-        return Tatonnement(normalised(log_price, self.supply), self.supply, self.step, self.rule)
+        log_price = normalised(log_price, self.supply)
+        log_price = jnp.maximum(log_price, jnp.log(FREE / self.supply)) if self.bounded else log_price
+        return Tatonnement(log_price, self.supply, self.step, self.rule, self.bounded)
 
     def unrest(self, summary):
-        return jnp.max(jnp.abs(summary / self.supply - 1))
+        excess = summary / self.supply - 1
+        if self.bounded:
+            free = jnp.exp(self.log_price) * self.supply <= 2 * FREE
+            excess = jnp.where(free, jnp.maximum(excess, 0), excess)
+        return jnp.max(jnp.abs(excess))
 
     def span(self) -> Span:
         return price_span(self.supply)
