@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 import catallax as cx
 from catallax.economy import Exchange, walras
-from catallax.economy.exchange import best_bids
+from catallax.economy.contest import best_bids
 from catallax.testing import check_problem
 
 

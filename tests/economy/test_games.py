@@ -2,15 +2,25 @@
 
 import itertools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import catallax as cx
 from catallax.economy import nash, textbook
 from catallax.economy.games import NormalForm
+from catallax.economy.regret import at_rest
 from catallax.measures.bits import bits
 from catallax.questions import compare, frontier, lesion, replicate, shock
+from catallax.questions.regimes import coordinated
 from catallax.testing import check_problem
+
+
+def drawn(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(len(shape), *shape))
 
 
 def test_prisoners_dilemma():
@@ -51,6 +61,21 @@ def test_cournot_is_the_closed_form(players):
     even = nash.certified(game.worth, (6,) * players)
     assert even.gain == 0
     assert game.total(nash.joint(even.strategies)) == pytest.approx(players * 9.0)
+
+
+@pytest.mark.parametrize("cost", [(3.0, 3.0), (1.0, 2.0)])
+def test_cournot_with_unlike_costs_is_the_closed_form(cost):
+    # q_i = (12 - 2 c_i + c_j) / 3
+    game = textbook.cournot(cost=cost)
+    first, second = (round((12 - 2 * c + other) / 3) for c, other in (cost, cost[::-1]))
+    assert (first, second) == tuple((12 - 2 * c + other) / 3 for c, other in (cost, cost[::-1]))
+    assert (first, second) in nash.pure_equilibria(game.worth)
+    assert game.worth[:, first, second].tolist() == [first**2, second**2]
+
+
+def test_the_dearer_firm_sells_nothing_at_bertrands_equilibria():
+    game = textbook.bertrand(cost=(2.0, 6.0))
+    assert all(game.worth[1][profile] <= 0 for profile in nash.pure_equilibria(game.worth))
 
 
 def test_bertrand_is_cost_or_one_step_above():
@@ -130,11 +155,37 @@ def test_plays_are_counted_and_never_beyond_a_players_actions():
     assert outcome.regret == pytest.approx(nash.regrets(game.worth, outcome.play))
 
 
-def test_the_regret_reported_is_the_regret_counted():
-    game = textbook.stag_hunt()
-    outcome = cx.run(game, 400, seed=1)
-    before = cx.run(game, 399, seed=1)
-    assert outcome.unrest == pytest.approx(max(before.regret, 0), abs=2e-6)
+def test_the_regret_reported_bounds_the_regret_counted():
+    for game in (textbook.stag_hunt(), textbook.matching_pennies(), NormalForm(drawn(3, (2, 3, 2)))):
+        for rounds in (2, 3, 40, 400):
+            outcome = cx.run(game, rounds, seed=1)
+            regret = outcome.regret
+            assert regret - 2e-6 <= outcome.unrest <= regret + 2 / rounds  # what one round may add, and what it did not
+
+
+@settings(max_examples=20)
+@given(st.integers(2, 4), st.integers(0, 2**32 - 1))
+def test_the_action_is_drawn_from_where_the_chain_of_regrets_rests(actions, seed):
+    random = np.random.default_rng(seed)
+    regret = random.normal(size=(actions, actions)) * (1 - np.eye(actions))
+    chance = np.asarray(jax.jit(at_rest)(jnp.asarray(regret), jnp.int32(random.integers(actions))), float)
+    forward = np.maximum(regret, 0)
+    assert chance.sum() == pytest.approx(1, abs=1e-3)
+    assert np.allclose(chance @ forward, chance * forward.sum(1), atol=2e-3 * forward.sum(1).max())
+
+
+def test_who_regrets_nothing_plays_as_before_and_never_beyond_its_actions():
+    assert np.asarray(at_rest(jnp.zeros((3, 3)), jnp.int32(1))).tolist() == pytest.approx([0, 1, 0])
+    regret = jnp.zeros((3, 3)).at[0, 1].set(0.2)  # the third is no action of this player
+    assert np.asarray(at_rest(regret, jnp.int32(0))).tolist() == pytest.approx([0, 1, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (6, 6), (2, 3, 2)])
+def test_random_games_come_to_rest_within_the_rounds_of_a_question(shape):
+    for seed in range(5):
+        ran = coordinated(NormalForm(drawn(seed, shape)))
+        assert ran.status == "settled"
+        assert ran.certificate <= NormalForm.tolerance
 
 
 def test_silence_answers_the_uniform():
@@ -179,21 +230,47 @@ def test_restriction_leaves_the_others_playing_anything():
 
 def test_the_five_questions():
     game = textbook.prisoners_dilemma()
-    answer = compare(game, tolerance=0.01)
+    answer = compare(game)
     rows = {r["regime"]: r for r in answer.rows}
     assert rows["planner"]["efficiency"] == 1
     assert rows["full_information"]["efficiency"] == 0
     assert rows["signal"]["status"] == "settled"
     assert rows["signal"]["efficiency"] < 0.1  # they learn to defect
-    told = frontier(game, seeds=2, bits=(1,), rounds=50)
-    assert any("no bits to cut" in note for note in told.notes)
+    assert rows["signal"]["certificate"] <= 0.01
+    assert answer.facts["price_of_anarchy"] == 3
+    told = frontier(game, seeds=2, bits=(1, 2), rounds=50)
+    assert any(note.startswith("1 bit, 2 bits: ") and "no bits to cut" in note for note in told.notes)
     assert any("leak 0.5" in note for note in told.notes)
     assert {r["point"] for r in told.rows if r["seeds"]} == {"silence", "exact", "leak 1"}
-    hurt = lesion(textbook.congestion(4, [1, 1.5]), seeds=1, fractions=(0.0, 0.25))
-    assert all(np.isfinite(r["recovered"]) for r in hurt.rows)
-    assert len(shock(game, rounds=5).rows) == 6
+    changed = shock(game, rounds=5)
+    assert [r["distance"] for r in changed.rows] == [None] * 6  # nothing is public
     crowd = replicate(game, copies=(1, 2))
     assert [r["effect"] for r in crowd.rows] == pytest.approx([0.8, 0.4])
+    assert "leaves the loss from full information as it is" in crowd.headline
+
+
+def test_when_a_player_leaves_the_others_have_just_played_as_they_did():
+    game = textbook.congestion(3, [1, 1.5])
+    whole = coordinated(game)
+    last = np.asarray(whole.society.agents.played)
+    hurt = lesion(game, seeds=1, fractions=(0.0, 0.34))
+    rows = {(r["order"], r["removed"]): r for r in hurt.rows}
+    assert rows["random", 0.0]["efficiency"] == game.welfare(whole)["efficiency"]
+    gone = np.random.default_rng([0, 0]).permutation(3)[:1]
+    left, stay = game.restrict(np.setdiff1d(range(3), gone)), np.delete(last, gone)
+    every = left.worth.sum(0)
+    assert rows["random", 0.34]["efficiency"] == pytest.approx(
+        (every[tuple(stay)] - every.min()) / (every.max() - every.min()), abs=1e-6
+    )
+
+
+def test_copies_too_many_for_a_table_are_left_out_and_said_so():
+    game = textbook.congestion(3, [1, 1.5])
+    answer = replicate(game, copies=(1, 8))
+    assert [r["copies"] for r in answer.rows] == [1]
+    assert any(note.startswith("8 copies left out: the table of 24 players") for note in answer.notes)
+    with pytest.raises(cx.Refused, match="none of these sizes"):
+        replicate(game, copies=(8, 16))
 
 
 @pytest.mark.parametrize(
@@ -210,6 +287,8 @@ def test_the_five_questions():
         (lambda: textbook.congestion(2, [1, -2]), "slope"),
         (lambda: textbook.congestion(2, [1], [1, 2]), "fixed"),
         (lambda: textbook.cournot(0), "players"),
+        (lambda: textbook.cournot(cost=(1.0, 2.0, 3.0)), "for each of 2 players"),
+        (lambda: textbook.bertrand(cost=-1.0), "cost"),
     ],
 )
 def test_impossible_games_are_refused(make, words):

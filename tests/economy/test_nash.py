@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -67,6 +67,40 @@ def test_random_games_have_an_odd_number_of_certified_equilibria(m, n, seed):
     assert pure == set(nash.pure_equilibria(payoffs))
 
 
+@settings(max_examples=30)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_vertices_find_what_trying_all_supports_finds(m, n, seed):
+    payoffs = np.random.default_rng(seed).normal(size=(2, m, n))
+    quick, sure = nash.equilibria(payoffs), nash.support_enumeration(*payoffs)
+    assert quick.complete and sure.complete
+    assert len(quick.found) == len(sure.found)
+    for one in quick.found:
+        assert sum(nash.near(one.strategies, other.strategies) for other in sure.found) == 1
+        assert one.gain <= 1e-12
+
+
+@pytest.mark.parametrize("size", [11, 13])
+def test_all_equilibria_of_games_with_too_many_pairs_of_supports(size):
+    payoffs = np.random.default_rng(size).normal(size=(2, size, size))
+    found = nash.equilibria(payoffs)
+    assert nash.pairs_of_supports((size, size)) > nash.SUPPORTS
+    assert found.complete and len(found.found) % 2 == 1
+    assert max(deviation(payoffs, *e.strategies) for e in found.found) <= 1e-9
+    pure = {
+        tuple(int(x.argmax()) for x in e.strategies)
+        for e in found.found
+        if max(map(np.count_nonzero, e.strategies)) == 1
+    }
+    assert pure == set(nash.pure_equilibria(payoffs))
+
+
+def test_of_a_game_of_meeting_every_set_of_places_has_its_mixture():
+    # mixed so that all of the set is equally good, and nothing outside it anything
+    found = nash.equilibria(np.stack([np.eye(5), np.eye(5)]) * np.arange(1, 6))
+    assert found.complete
+    assert len(found.found) == 2**5 - 1
+
+
 @given(st.integers(2, 5), st.integers(2, 5), st.integers(0, 2**32 - 1))
 def test_a_zero_sum_game_is_worth_what_its_linear_programme_says(m, n, seed):
     row = np.random.default_rng(seed).normal(size=(m, n))
@@ -106,8 +140,9 @@ def test_units_of_payoffs_do_not_matter(seed, scale, shift):
         np.array([[[1.0, 0], [0, 1], [0.5, 0.5]], [[1, 0], [0, 1], [0.5, 0.5]]]),  # three best answers to a half
     ],
 )
-def test_degenerate_games_are_said_to_be_so(payoffs):
-    found = nash.support_enumeration(*payoffs)
+@pytest.mark.parametrize("way", [nash.equilibria, lambda payoffs: nash.support_enumeration(*payoffs)])
+def test_degenerate_games_are_said_to_be_so(payoffs, way):
+    found = way(payoffs)
     assert not found.complete
     assert "degenerate" in found.note
     assert found.found

@@ -46,6 +46,16 @@ def test_elasticity_is_one_where_the_column_is_left_out(file):
     np.testing.assert_array_equal(facts["elasticity"], [1, 1])
 
 
+def test_inf_for_all_makes_wants_linear(file):
+    facts = read_exchange(file(*(row.rsplit(",", 1)[0] + ", Inf" for row in ROWS)))
+    np.testing.assert_array_equal(facts["elasticity"], [np.inf, np.inf])
+    mixed = sentence(file(ROWS[0], "fisher,2,25,0.7,0.3,inf"))
+    assert mixed.startswith(
+        "market.csv, line 3, column 'elasticity': the elasticity of trader 'fisher' is inf and that of"
+    )
+    assert "line 2, column 'taste:grain'" in sentence(file("farmer,40,1.5,0.5,inf,2", ROWS[1]))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -87,6 +97,9 @@ def test_an_exchange_needs_two_goods_and_two_traders(file):
         (" ,1,2,1,1,1", "line 4, column 'agent': the cell is empty"),
         ("smith,1,two,1,1,1", "line 4, column 'endowment:fish': 'two' is not a number"),
         ("smith,1,2,nan,1,1", "line 4, column 'taste:fish': 'nan' is not a finite number"),
+        ("smith,1,2,1,1,two", "line 4, column 'elasticity': 'two' is not a number"),
+        ("smith,1,2,1,1,nan", "line 4, column 'elasticity': 'nan' is not a finite number"),
+        ("smith,1,2,1,1,", "line 4, column 'elasticity': the cell is empty"),
         ("smith,1,2,1,1", "line 4: the row has 5 cells and the header 6 columns"),
     ],
 )
@@ -151,7 +164,7 @@ def test_sound_facts_pass(dtype):
         ),
         (
             {"elasticity": [1, np.inf, 1]},
-            "elasticity[1]: the elasticity of trader 'bob' is inf, not a finite",
+            "elasticity[1]: the elasticity of trader 'bob' is inf and that of trader 'ann' 1",
         ),
         ({"endowment": [[1, 0], [1, 0], [1, 0]]}, "endowment[:, 1]: nobody owns 'fish'"),
         ({"endowment": [[1, 1], [0, 0], [1, 0]]}, "endowment[1]: trader 'bob' owns nothing"),

@@ -79,14 +79,14 @@ def test_one_by_one_is_the_same_as_all_at_once():
 
 @pytest.mark.parametrize("money", [False, True])
 def test_the_slope_has_all_its_digits_where_one_good_is_nearly_all_of_it(money):
-    value, budget = jnp.array([[0.3, 0.7, 0.2, 0.9]]), jnp.ones(1)
-    bidders = Bidder.opening(value, budget, jnp.full(4, 1 / 4), jnp.ones(4), money)
-    ratio = jnp.array([[1e-9, 1e12, 1.0, 1e-3]])  # of what is held to its slack
+    value, budget, one = jnp.array([[0.3, 0.7, 0.2, 0.9]], jnp.float32), jnp.ones(1, jnp.float32), jnp.float32(1)
+    bidders = Bidder.opening(value, budget, jnp.full(4, one / 4), jnp.full(4, one), money)
+    ratio = jnp.array([[1e-9, 1e12, 1.0, 1e-3]], jnp.float32)  # of what is held to its slack
     bidders = dataclasses.replace(bidders, slack=bidders.bundle / ratio)
-    margin, tightness = bidders.margin(jnp.asarray(0.01)), jnp.asarray(0.01)
+    margin, tightness = bidders.margin(one / 100), one / 100
     promise = bidders.promised(margin[0], margin[0] * value, margin[1], tightness)
     h, v, fixed = (np.asarray(x[0], np.longdouble) for x in (margin[0], value, promise.fixed))
     expected = np.diag(h) - np.outer(h * v, h * v) / (fixed + (h * v * v).sum())
     np.testing.assert_allclose(
-        np.diag(slope_of(promise, margin[0], margin[0] * value, value)), np.diag(expected).astype(float), rtol=1e-6
+        np.diag(slope_of(promise, margin[0], margin[0] * value, value)), np.diag(expected).astype(float), rtol=1e-5
     )

@@ -101,7 +101,7 @@ class Picard(Method):
         def body(carry):
             x, n, _, _, orbit = carry
             new, measure = step(x)
-            after = x + self.damping * (new - x)
+            after = new if self.damping == 1 else x + self.damping * (new - x)  # exactly: it may be far from x
             after = jnp.where(measure <= tolerance, x, after)  # the point that was measured is the point that is kept
             return after, n + 1, measure, jnp.any(after != x), orbit.seen(x, new - x, n)
 

@@ -19,6 +19,7 @@ class Problem(eqx.Module):
     """The facts of a decentralised system."""
 
     headline: ClassVar[str] = "efficiency"  # the welfare entry that the questions plot
+    tolerance: ClassVar[float] = 1e-6  # certificate at which the questions call it settled
 
     @abc.abstractmethod
     def society(self, leak: float = 0.0) -> Society:

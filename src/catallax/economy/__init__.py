@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from catallax.economy import sensitivity as sensitivity
+from catallax.economy import textbook as textbook
 from catallax.economy.allocate import Allocation as Allocation
 from catallax.economy.allocate import allocate as allocate
 from catallax.economy.auction import DoubleAuction as DoubleAuction
@@ -9,6 +11,8 @@ from catallax.economy.exchange import Exchange as Exchange
 from catallax.economy.externality import Externality as Externality
 from catallax.economy.fisher import Fisher as Fisher
 from catallax.economy.games import NormalForm as NormalForm
+from catallax.economy.many import Allocations as Allocations
+from catallax.economy.many import allocate_many as allocate_many
 from catallax.economy.routing import Routing as Routing
 from catallax.economy.traders import Influencer as Influencer
 from catallax.economy.traders import PriceTaker as PriceTaker
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Allocation",
+    "Allocations",
     "Courses",
     "DoubleAuction",
     "Exchange",
@@ -30,6 +35,9 @@ __all__ = [
     "Routing",
     "Utility",
     "allocate",
+    "allocate_many",
+    "sensitivity",
+    "textbook",
 ]
 
 

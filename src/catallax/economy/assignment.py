@@ -114,6 +114,26 @@ def even_out(on: np.ndarray, flow: np.ndarray, total: np.ndarray, cost: Callable
             total += moved * turn
 
 
+def most_to_save(paths: Paths, demand: np.ndarray, share: np.ndarray, cost: Callable, slope: Callable) -> float:
+    """The largest share of its cost that one trip, all in one hand, could save, the others' flows standing.
+
+    `share` [trips, paths]: of its demand on each path, now; `cost(flow)` and `slope(flow)`, its derivative: of edges [edges].
+    """
+    own = np.einsum("t,tp,tpe->te", demand, share, paths.on)
+    most = 0.0
+    for trip, others in enumerate(own.sum(0) - own):
+        alone = Paths(paths.on[trip : trip + 1], paths.open[trip : trip + 1])
+        spent = float(own[trip] @ cost(others + own[trip]))
+
+        def marginal(x, others=others):
+            return cost(others + x) + x * slope(others + x)
+
+        best = assign(alone, demand[trip : trip + 1], marginal).flow[0] @ alone.on[0]
+        saved = spent - float(best @ cost(others + best))
+        most = max(most, saved / abs(spent) if spent else 0.0)
+    return most
+
+
 def balance(excess: Callable[[float], float], most: float) -> float:
     """How much of `most` to move until the excess cost, falling, is 0."""
     from scipy.optimize import brentq

@@ -244,9 +244,11 @@ def slope_of(promise: Promise, h, hv, value):
     """How much less is taken for every rise of prices, summed, [goods, goods]."""
     big, cross, wide = promise.big, promise.cross, promise.wide
     one = hv / jnp.sqrt(big)[:, None]
-    if cross is None:
+    if cross is None and h.dtype != jnp.float64:  # which has digits to spare
         return off_diagonal(-one.T @ one) + jnp.diag(buyers(h * rest(promise, hv * value) / big[:, None]))
     slope = jnp.diag(buyers(h)) - one.T @ one
+    if cross is None:
+        return slope
     two = ((cross / big)[:, None] * hv - h) / jnp.sqrt(wide - cross * cross / big)[:, None]
     return slope - two.T @ two
 

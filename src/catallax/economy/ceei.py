@@ -33,7 +33,7 @@ from catallax.economy import seating
 from catallax.economy.bundles import best_bundles, best_with_one_more
 from catallax.economy.courses_file import check_facts, read_courses
 from catallax.economy.courses_plan import best_total
-from catallax.economy.exchange import remember
+from catallax.economy.facts import remember
 from catallax.economy.seats import SeatPrices, Students, clearing, draws, exclusions, opening
 from catallax.measures.fairness import envy, envy_up_to_one
 

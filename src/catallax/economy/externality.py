@@ -30,77 +30,15 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
-from catallax.core.agent import Agent, View
-from catallax.core.channel import Span
 from catallax.core.errors import BadInput, Refused
 from catallax.core.outcome import CODES, Outcome, Status
 from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Scene
 from catallax.core.settle import settle
-from catallax.core.signal import Signal
 from catallax.core.society import Society
-from catallax.economy.exchange import floats
-
-
-class Consumer(Agent):
-    """Buys until one more is worth no more than it costs; with `leak`, than it costs with the own effects.
-
-    `benefit` b and `satiation` c of its marginal benefit b - c x; `harm` h; `rise` m of the price.
-    """
-
-    benefit: Float[Array, "*consumers"]
-    satiation: Float[Array, "*consumers"]
-    harm: Float[Array, "*consumers"]
-    rise: Float[Array, ""]
-    leak: Float[Array, ""] | None = None
-
-    def respond(self, view: View, key):
-        """The quantity bought."""
-        if self.leak is None:
-            return self, bought(self.benefit, self.satiation, view.public)
-        price, total = view.public
-        suffered = self.leak * self.harm * total
-        return self, bought(self.benefit, self.satiation + self.leak * self.rise, price + suffered)
-
-
-def bought(benefit: Any, steepness: Any, price: Any) -> Any:
-    """x >= 0 at which benefit - steepness x = price."""
-    return jnp.maximum(benefit - price, 0) / steepness
-
-
-class TaxedPrice(Signal):
-    """The price at which makers supply what was bought last, with the tax on top; `all`: also how much that was.
-
-    `total` moves by the share `step` towards what is bought now. `base` k, `rise` m, `choke`: a price at which nobody buys.
-    """
-
-    standing = True
-    total: Float[Array, ""]
-    base: Float[Array, ""]
-    rise: Float[Array, ""]
-    tax: Float[Array, ""]
-    step: Float[Array, ""]
-    choke: Float[Array, ""]
-    reach: Float[Array, ""]
-    all: bool = eqx.field(static=True, default=False)
-
-    def public(self):
-        """What a unit costs; with `all` also how many were bought."""
-        price = self.base + self.rise * self.total + self.tax
-        return (price, self.total) if self.all else price
-
-    def propagate(self, summary) -> "TaxedPrice":
-        return dataclasses.replace(self, total=self.total + self.step * (summary - self.total))
-
-    def unrest(self, summary):
-        """How far what is bought is from what was, as a share of the most that could be."""
-        return jnp.abs(summary - self.total) / self.reach
-
-    def span(self):
-        """From the price of the first unit to one at which nobody buys."""
-        low = jnp.minimum(self.base + jnp.minimum(self.tax, 0), self.choke - 1)
-        price = Span(low, self.choke + jnp.maximum(self.tax, 0))
-        return (price, Span(jnp.zeros_like(self.reach), self.reach)) if self.all else price
+from catallax.economy.checks import check_numbers
+from catallax.economy.consumers import Consumer, TaxedPrice, bought
+from catallax.economy.facts import floats
 
 
 class Externality(Problem):
@@ -124,16 +62,11 @@ class Externality(Problem):
     headline: ClassVar[str] = "efficiency"
 
     def __check_init__(self) -> None:
-        least = dict(benefit=-np.inf, satiation=np.nextafter(0, 1), harm=0.0, base=0.0, rise=0.0, tax=-np.inf)
-        for field, bound in least.items():
-            values = getattr(self, field)
-            shape = self.benefit.shape if field in ("benefit", "satiation", "harm") else ()
-            if values.shape != shape or self.benefit.ndim != 1 or not self.benefit.size:
-                raise BadInput(
-                    f"Externality.{field} has shape {values.shape}: give {list(shape)}, one for each consumer"
-                )
-            if not isinstance(values, Tracer):
-                check_least(field, np.asarray(values, np.float64), bound)
+        check_numbers("Externality.benefit", self.benefit, ("consumers",))
+        check_numbers("Externality.satiation", self.satiation, self.benefit.shape, np.nextafter(0, 1))
+        check_numbers("Externality.harm", self.harm, self.benefit.shape, 0.0)
+        for field, least in dict(base=0.0, rise=0.0, tax=-np.inf).items():
+            check_numbers(f"Externality.{field}", getattr(self, field), (), least)
         if not self.traced and not (np.asarray(self.benefit) > np.asarray(self.base)).any():
             raise BadInput(f"nobody values the first unit above its cost {float(self.base):g}: there is no market")
         if self.names is not None and len(self.names) != self.benefit.size:
@@ -314,12 +247,3 @@ class Externality(Problem):
         """How much the first unit is worth above its cost multiplied by exp(size x normal), independently."""
         factor = jnp.exp(size * jax.random.normal(key, self.benefit.shape, self.benefit.dtype))
         return dataclasses.replace(self, benefit=self.base + (self.benefit - self.base) * factor)
-
-
-def check_least(field: str, values: np.ndarray, least: float) -> None:
-    """Finite numbers of at least `least`."""
-    wrong = ~(np.isfinite(values) & (values >= least))
-    if wrong.any():
-        rule = "finite" if least == -np.inf else "above 0" if least > 0 else "at least 0"
-        place = np.argwhere(wrong)[0].tolist()
-        raise BadInput(f"Externality.{field}{place or ''} is {values[tuple(place)]}: give a number that is {rule}")

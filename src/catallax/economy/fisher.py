@@ -40,18 +40,11 @@ from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Scene
 from catallax.core.society import Society
 from catallax.economy import eisenberg, laws, rivals
+from catallax.economy.facts import floats
 from catallax.economy.utility import CES, CobbDouglas, Utility
 from catallax.measures.welfare import gini, share_of_optimum
 
 KINDS = ("linear", "quasi-linear", "ces", "cobb-douglas", "leontief")
-
-
-def floats(values: Any) -> Any:
-    """An array of JAX's float type (a JAX array keeps its own)."""
-    if isinstance(values, jax.Array):
-        return values
-    values = np.asarray(values)
-    return jnp.asarray(values if values.dtype == np.float32 else values.astype(np.float64, copy=False))
 
 
 class Fisher(Problem):
@@ -76,10 +69,8 @@ class Fisher(Problem):
     budgets: Float[Array, " buyers"] = eqx.field(converter=floats)
     supply: Float[Array, " goods"] = eqx.field(converter=floats)
     utility: Any = "linear"
-    elasticity: Float[Array, " buyers"] | None = eqx.field(
-        default=None, converter=lambda x: None if x is None else floats(x)
-    )
-    cap: Float[Array, " buyers"] | None = eqx.field(default=None, converter=lambda x: None if x is None else floats(x))
+    elasticity: Float[Array, " buyers"] | None = eqx.field(default=None, converter=floats)
+    cap: Float[Array, " buyers"] | None = eqx.field(default=None, converter=floats)
     goal: float | None = eqx.field(static=True, default=None)
     start: Any = None
     seats: int = eqx.field(static=True, default=0)
@@ -87,9 +78,7 @@ class Fisher(Problem):
     goods: tuple[str, ...] | None = eqx.field(static=True, default=None)
     law: str | None = eqx.field(static=True, default=None)
     step: float | None = eqx.field(static=True, default=None)
-    limit: Float[Array, "buyers goods"] | None = eqx.field(
-        default=None, converter=lambda x: None if x is None else floats(x)
-    )
+    limit: Float[Array, "buyers goods"] | None = eqx.field(default=None, converter=floats)
 
     headline: ClassVar[str] = "efficiency"
 

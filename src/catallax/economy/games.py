@@ -8,7 +8,7 @@
 Regret matching (`regret.py`) knows neither the table nor who else there is, and yet the joint play comes near the
 *correlated* equilibria, as if a mediator told everyone what to do. The certificate is the largest average conditional
 regret of the joint play counted, in float64, as a share of that player's range of payoffs. It falls like 1 / sqrt(t), so
-games come to rest to within per cents, not 1e-6: `learn`.
+games come to rest to within a per cent, not 1e-6: `NormalForm.tolerance`.
 
 Payoffs may be costs, so efficiency is (W - W_worst) / (W_best - W_worst), W the total payoff, over joint actions: free of
 units and of what is paid anyway. The prices of anarchy and stability are ratios, and are given where signs allow.
@@ -18,6 +18,7 @@ E. Koutsoupias and C. Papadimitriou, Worst-case equilibria, STACS 1999 (price of
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -37,7 +38,6 @@ from catallax.economy import nash
 from catallax.economy.regret import Hindsight, RegretMatcher
 
 MOST = 2**24  # numbers in a table of payoffs
-AGAIN = 100  # more rounds of learning, where the regret counted is still a little above that reported
 
 
 def table(payoffs: Any) -> Any:
@@ -47,9 +47,7 @@ def table(payoffs: Any) -> Any:
     try:
         return jnp.asarray(np.asarray(payoffs, float))
     except ValueError:
-        raise BadInput(
-            "NormalForm.payoffs are no table: give each player's payoffs in one and the same shape"
-        ) from None
+        raise BadInput("NormalForm.payoffs are no table: give each player's payoffs in one same shape") from None
 
 
 class NormalForm(Problem):
@@ -67,13 +65,13 @@ class NormalForm(Problem):
     actions: tuple[tuple[str, ...], ...] | None = eqx.field(static=True, default=None)
 
     headline: ClassVar[str] = "efficiency"
+    tolerance: ClassVar[float] = 0.01  # of average regret
 
     def __check_init__(self) -> None:
         shape = self.payoffs.shape
         if len(shape) < 2 or len(shape) != shape[0] + 1 or 0 in shape:
-            raise BadInput(
-                f"NormalForm.payoffs has shape {shape}: give [players, a_1, ..., a_n], one axis of actions for each player"
-            )
+            due = "give [players, a_1, ..., a_n], one axis of actions for each player"
+            raise BadInput(f"NormalForm.payoffs has shape {shape}: {due}")
         if self.payoffs.size > MOST:
             raise BadInput(f"NormalForm.payoffs holds {self.payoffs.size:,} numbers: give at most {MOST:,}")
         if not np.isfinite(self.worth).all():
@@ -103,7 +101,6 @@ class NormalForm(Problem):
         agents = RegretMatcher(
             jnp.arange(players, dtype=jnp.int32),
             choices,
-            jnp.asarray(2 * span * np.maximum(np.asarray(shape) - 1, 1), self.payoffs.dtype),
             jnp.asarray(span, self.payoffs.dtype),
             jnp.zeros((players, most, most), self.payoffs.dtype),
             zero,
@@ -112,17 +109,12 @@ class NormalForm(Problem):
         plays, payoffs = jnp.zeros(int(np.prod(shape)), jnp.int32), self.payoffs.reshape(players, -1)
         return Society(agents, Hindsight(zero, plays, payoffs, jnp.asarray(stride, jnp.int32), choices, most))
 
-    def learn(self, rounds: int = 10_000, seed: int = 0, tolerance: float = 0.02) -> Outcome:
-        """Regret matching until everyone's average regret is below `tolerance`, with its certificate (see above)."""
-        ran, gone = run(self, rounds, seed, tolerance=tolerance), 0
-        while ran.status is Status.SETTLED and ran.regret > tolerance and gone + ran.rounds < rounds:
-            gone += ran.rounds  # what players report is a round old
-            ran = run(ran.society, min(AGAIN, rounds - gone), seed + gone)
-            ran = dataclasses.replace(ran, values=self.outcome(ran.society).values)
-            if ran.regret <= tolerance:
-                ran = dataclasses.replace(ran, code=CODES.index(Status.SETTLED))
-        ran = dataclasses.replace(ran, rounds=gone + ran.rounds)
-        status = Status.SETTLED if ran.regret <= tolerance else Status.UNSETTLED
+    def learn(self, rounds: int = 10_000, seed: int = 0, tolerance: float = tolerance) -> Outcome:
+        """Regret matching until nobody's average regret is above `tolerance`; the regret counted is the certificate."""
+        ran = run(self, rounds, seed, tolerance=tolerance)
+        status = ran.status
+        if status in (Status.DONE, Status.SETTLED):
+            status = Status.SETTLED if ran.regret <= tolerance else Status.UNSETTLED
         return dataclasses.replace(ran, code=CODES.index(status), certificate=ran.regret)
 
     def silence(self) -> Outcome:
@@ -163,7 +155,8 @@ class NormalForm(Problem):
             }
         else:
             prices = {"price_of_the_equilibrium_found": price(optimum, totals[worst])}
-        notes = tuple(n for n in (listed.note, several(totals, worst, best)) if n)
+        known = ", ".join(f"{name.replace('_', ' ')} {ratio:.4g}" for name, ratio in prices.items() if ratio == ratio)
+        notes = tuple(n for n in (listed.note, several(totals, worst, best), known and f"{known.capitalize()}.") if n)
         chosen = listed.found[worst]
         values = {"equilibria": len(totals)} | prices
         return self.independent(chosen.strategies, chosen.gain, notes, values)
@@ -180,10 +173,16 @@ class NormalForm(Problem):
     # --- what an outcome means ---
 
     def outcome(self, society: Society, heard: Any = None) -> Outcome:
-        """The joint play counted so far, what it earned, and the largest regret; NaN before the first round."""
+        """The joint play counted so far, what it earned, and the largest regret.
+
+        Where none is counted, what everyone played last (the others, when one has left); NaN where nobody has yet.
+        """
         signal: Any = society.signal
         plays = np.asarray(signal.plays, np.float64).reshape(self.payoffs.shape[1:])
-        play = plays / plays.sum() if plays.sum() else np.full(plays.shape, np.nan)
+        last = np.asarray(society.agents.played)
+        if not plays.sum():
+            plays[tuple(last)] = 1.0 if (last >= 0).all() else np.nan
+        play = plays / plays.sum()
         return Outcome(society, values=self.valued(play) | {"regret": nash.regrets(self.worth, play)})
 
     def valued(self, play: np.ndarray) -> dict[str, Any]:
@@ -230,7 +229,7 @@ class NormalForm(Problem):
         """How pictures call things."""
         shape = self.payoffs.shape
         crowd = f"{shape[0]} players, {' x '.join(map(str, shape[1:]))} actions"
-        return dict(signal="regret", measure="efficiency (0: worst joint action)", population=crowd)
+        return dict(signal="payoff", measure="efficiency (0: worst joint action)", population=crowd)
 
     # --- other problems made of this one ---
 
@@ -253,15 +252,15 @@ class NormalForm(Problem):
         many = tuple(shape[i] for i in seats)
         size = len(seats) * float(np.prod(np.asarray(many, float)))
         if size > MOST:
-            raise Refused(f"the table of {len(seats)} players would hold {size:.1e} numbers, above {MOST:,}")
+            raise Refused(
+                f"the table of {len(seats)} players would hold {size:.1e} numbers, above {MOST:,}: take fewer copies"
+            )
         worth = np.stack([self.matched(seats, many, place) for place in range(len(seats))])
         names = None if self.names is None else tuple(f"{n} {c + 1}" for c in range(copies) for n in self.names)
         return NormalForm(worth, names, None if self.actions is None else tuple(self.actions[i] for i in seats))
 
     def matched(self, seats: list[int], many: tuple[int, ...], place: int) -> np.ndarray:
         """What the player at one place earns: the mean over all drawings of one player for every other seat."""
-        import itertools
-
         rivals = [[p for p, s in enumerate(seats) if s == i] for i in range(len(self.payoffs))]
         rivals[seats[place]] = [place]
         total, count = np.zeros(many), 0
@@ -292,6 +291,8 @@ def several(totals: list[float], worst: int, best: int) -> str:
     """What to know of several equilibria."""
     if len(totals) == 1:
         return ""
+    if totals[best] - totals[worst] <= nash.TIE * abs(totals[best]):
+        return f"All {len(totals)} equilibria found have the total payoff {totals[worst]:.6g}."
     return (
         f"The worst of {len(totals)} equilibria is shown (total payoff {totals[worst]:.6g}); "
         f"the best has {totals[best]:.6g}."

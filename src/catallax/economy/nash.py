@@ -8,7 +8,8 @@ good and x on I all columns of J,
 
     A_IJ y = v 1, sum y = 1;   B_IJ' x = w 1, sum x = 1.
 
-In a nondegenerate game every equilibrium is found so, and their number is odd (Wilson 1971). A game is degenerate where
+In a nondegenerate game every equilibrium is found so, and their number is odd (Wilson 1971). Which supports to try is told
+by the vertices of polytopes (`vertices.py`); of a degenerate game, where they do not tell, all are tried. It is degenerate where
 some strategy of k actions has more than k best answers: then equilibria may come in continua, of which only points are
 listed. Gains and regrets are shares of the range of that player's payoffs, so they have no unit.
 
@@ -26,6 +27,7 @@ import numpy as np
 from jaxtyping import Float
 
 from catallax.core.errors import BadInput, Refused
+from catallax.economy import vertices
 
 TIE = 1e-6  # of the range of payoffs: what counts as equally good, payoffs being float32
 LEAST = 1e-7  # the smallest probability that counts as played
@@ -107,13 +109,34 @@ def certified(payoffs: np.ndarray, profile: tuple[int, ...]) -> Equilibrium:
 
 
 def equilibria(payoffs: np.ndarray) -> Equilibria:
-    """All equilibria of a small game of two, of others those in pure actions. `payoffs` [players, a_1, ..., a_n]."""
+    """All equilibria of a small game of two, of others those in pure actions. `payoffs` [players, a_1, ..., a_n].
+
+    Of a degenerate game of two some, and a note that says so. Small: 14 actions each, degenerate ones 10.
+    """
     payoffs = np.asarray(payoffs, np.float64)
-    if len(payoffs) == 2 and pairs_of_supports(payoffs.shape[1:]) <= SUPPORTS:
-        return support_enumeration(payoffs[0], payoffs[1])
+    if len(payoffs) == 2:
+        listed = of_two(payoffs)
+        if listed.complete:
+            return listed
+        if pairs_of_supports(payoffs.shape[1:]) <= SUPPORTS:
+            return support_enumeration(payoffs[0], payoffs[1])
     found = tuple(certified(payoffs, profile) for profile in pure_equilibria(payoffs))
-    why = f"{len(payoffs)} players" if len(payoffs) != 2 else "too many actions for support enumeration"
+    why = f"{len(payoffs)} players" if len(payoffs) != 2 else f"{' x '.join(map(str, payoffs.shape[1:]))} actions"
     return Equilibria(found, False, f"Of a game of {why} only the equilibria in pure actions are looked for.")
+
+
+def of_two(payoffs: np.ndarray) -> Equilibria:
+    """All equilibria of a nondegenerate game of two; not complete where there is any doubt of that."""
+    scaled = payoffs / ranges(payoffs)[:, None, None]
+    supports, found = vertices.complementary(scaled), []
+    if supports is None or any_tie(scaled):
+        return Equilibria((), False)
+    for rows, columns in supports:
+        for strategies, doubtful in candidates(scaled, rows[None], columns[None]):
+            if not doubtful:
+                found.append(Equilibrium(strategies, gains(payoffs, strategies)))
+    certain = len(found) == len(supports) and len(found) % 2 == 1 and all(e.gain <= TIE for e in found)
+    return Equilibria(tuple(found), certain)
 
 
 def pairs_of_supports(shape: Sequence[int]) -> int:

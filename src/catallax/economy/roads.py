@@ -15,6 +15,7 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -97,6 +98,27 @@ def derivative(latency: Any) -> Any:
     if latency.shape[1] == 1:
         return 0 * latency
     return latency[:, 1:] * np.arange(1, latency.shape[1], dtype=latency.dtype)
+
+
+def stride(latency: Any, demand: Any, on: Any, leak: Any) -> Any:
+    """h: the inverse of a bound on the slopes of path costs (Gershgorin's), all travellers on every road.
+
+    `on` [trips, paths, edges]: which edges a path uses. No derivative goes through it.
+    """
+    full = jnp.full(latency.shape[0], demand.sum())
+    on = jnp.asarray(on, full.dtype)
+    first = times(derivative(latency), full)
+    slope = first + leak * (first + full * times(derivative(derivative(latency)), full))
+    bound = jnp.max(on @ (on.sum((0, 1)) * slope))  # of all paths that meet on a road
+    flat = jnp.max(on @ times(latency, full)) / demand.max()  # times that never change
+    return jax.lax.stop_gradient(1 / jnp.where(bound > 0, bound, jnp.where(flat > 0, flat, 1)))
+
+
+def independent(on: np.ndarray, is_open: np.ndarray, rising: np.ndarray) -> bool:
+    """Whether the flows of roads with `rising` [edges] times determine those of all open paths."""
+    trip = np.repeat(np.eye(len(on)), is_open.sum(1), axis=0)
+    ways = np.concatenate([on[is_open][:, rising], trip], axis=1)
+    return bool(np.linalg.matrix_rank(ways) == len(ways))
 
 
 def onto_simplex(point: Float[Array, " paths"], is_open: Bool[Array, " paths"]) -> Float[Array, " paths"]:

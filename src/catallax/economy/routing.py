@@ -19,7 +19,7 @@ T. Roughgarden and É. Tardos, How bad is selfish routing?, J. ACM 49, 2002 (at 
 """
 
 import dataclasses
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -32,14 +32,15 @@ from jaxtyping import Array, Float
 from catallax.core.errors import BadInput, Refused
 from catallax.core.outcome import CODES, Outcome, Status, digest
 from catallax.core.problem import Problem
-from catallax.core.scene import Bars, Edges, Points, Scene
+from catallax.core.scene import Scene
 from catallax.core.settle import settle
 from catallax.core.society import Society
-from catallax.economy.assignment import Paths, assign, gap_of, paths_of
-from catallax.economy.exchange import floats, remember
-from catallax.economy.roads import Times, Traveller, derivative, times
+from catallax.economy.assignment import Paths, assign, gap_of, most_to_save, paths_of
+from catallax.economy.checks import check_numbers
+from catallax.economy.facts import floats, remember
+from catallax.economy.road_map import Road, drawn
+from catallax.economy.roads import Times, Traveller, derivative, independent, stride, times
 
-Road = tuple[Hashable, Hashable]
 AIMS = (1e-6, 1e-7, 1e-8)  # of a contest: tolerances, one after the other, until its gap is within the first
 
 
@@ -57,7 +58,7 @@ class Routing(Problem):
     latency: Float[Array, "edges powers"] = eqx.field(converter=floats)
     trips: tuple[Road, ...] = eqx.field(static=True, converter=lambda x: tuple(tuple(t) for t in x))
     demand: Float[Array, " trips"] = eqx.field(converter=floats)
-    toll: Float[Array, " edges"] | None = eqx.field(converter=lambda x: x if x is None else floats(x), default=None)
+    toll: Float[Array, " edges"] | None = eqx.field(converter=floats, default=None)
 
     headline: ClassVar[str] = "efficiency"
 
@@ -65,10 +66,10 @@ class Routing(Problem):
         for field in ("edges", "trips"):
             if not getattr(self, field) or any(len(pair) != 2 for pair in getattr(self, field)):
                 raise BadInput(f"Routing.{field} must be pairs (from, to), at least one")
-        check_numbers("latency", self.latency, (len(self.edges), None), 0.0)
-        check_numbers("demand", self.demand, (len(self.trips),), np.nextafter(0, 1))
+        check_numbers("Routing.latency", self.latency, (len(self.edges), "powers"), 0.0)
+        check_numbers("Routing.demand", self.demand, (len(self.trips),), np.nextafter(0, 1))
         if self.toll is not None:
-            check_numbers("toll", self.toll, (len(self.edges),), -np.inf)
+            check_numbers("Routing.toll", self.toll, (len(self.edges),))
         for row, (start, stop) in enumerate(self.trips):
             if start == stop:
                 raise BadInput(f"Routing.trips[{row}] goes from {start!r} to itself: give two places")
@@ -110,7 +111,7 @@ class Routing(Problem):
         """The tolls, 0 where none were given."""
         return jnp.zeros(len(self.edges), self.latency.dtype) if self.toll is None else self.toll
 
-    def exact(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def exact(self) -> tuple[Any, Any, Any]:
         """Latency, demand and toll in float64: what judges outcomes."""
         latency, demand, toll = (np.asarray(x, np.float64) for x in (self.latency, self.demand, self.tolls))
         return latency, demand, toll
@@ -119,6 +120,12 @@ class Routing(Problem):
         """The time of all travellers together at edge flows [edges]; tolls are not in it. Differentiable."""
         return (flow * times(self.latency, flow)).sum()
 
+    @property
+    def unique(self) -> bool:
+        """Whether edge times determine the path flows: then these have derivatives."""
+        known = np.ones((1, 2)) if isinstance(self.latency, Tracer) else np.asarray(self.latency)
+        return independent(*self.paths, np.broadcast_to((known[:, 1:] > 0).any(1), len(self.edges)))
+
     # --- the regimes ---
 
     def society(self, leak: float | Float[Array, ""] = 0.0) -> Society:
@@ -126,42 +133,16 @@ class Routing(Problem):
         if isinstance(leak, (int, float)) and not 0 <= leak <= 1:
             raise BadInput(f"leak is {leak!r}: the believed share of the own effect must be in [0, 1]")
         if self.traced and not self.unique:
-            raise Refused(
-                "path flows are not unique here (several trips alike, or more paths than independent ones), so they have no "
-                "derivative: give each trip once, or fewer paths"
-            )
+            why = "path flows are not unique here (several trips alike, or more paths than independent ones)"
+            raise Refused(f"{why}, so they have no derivative: give each trip once, or fewer paths")
         dtype, informed = self.latency.dtype, not (isinstance(leak, (int, float)) and leak == 0)
         on, is_open = (jnp.asarray(x) for x in self.paths)
         on, share = on.astype(dtype), (is_open / is_open.sum(1, keepdims=True)).astype(dtype)
-        step = self.stride(leak) / self.demand
+        step = stride(self.latency, self.demand, self.paths.on, leak) / self.demand
         known = jnp.asarray(leak, dtype) if informed else None
         agents = Traveller(on, is_open, self.demand, share, step.astype(dtype), known)
         flow = jnp.einsum("t,tp,tpe->e", self.demand, share, on)
         return Society(agents, Times(flow, self.latency, self.tolls, self.demand.sum(), informed))
-
-    def stride(self, leak: Any) -> Any:
-        """h: the inverse of a bound on the slopes of path costs (Gershgorin's), all travellers on every road."""
-        on, full = self.paths.on, jnp.full(len(self.edges), self.demand.sum())
-        first = times(derivative(self.latency), full)
-        slope = first + leak * (first + full * times(derivative(derivative(self.latency)), full))
-        shared = jnp.asarray(on.sum((0, 1)), slope.dtype) * slope  # of all paths that meet on a road
-        bound = jnp.max(jnp.asarray(on, slope.dtype) @ shared)
-        flat = (
-            jnp.max(jnp.asarray(on, slope.dtype) @ times(self.latency, full)) / self.demand.max()
-        )  # times that never change
-        return jax.lax.stop_gradient(1 / jnp.where(bound > 0, bound, jnp.where(flat > 0, flat, 1)))
-
-    @property
-    def unique(self) -> bool:
-        """Whether edge times determine the path flows: then these have derivatives."""
-        on, is_open = self.paths
-        if isinstance(self.latency, Tracer):
-            rising = np.ones(len(self.edges), bool)
-        else:
-            rising = np.asarray(self.latency)[:, 1:].any(1)
-        trip = np.repeat(np.eye(len(on)), is_open.sum(1), axis=0)
-        ways = np.concatenate([on[is_open][:, rising], trip], axis=1)
-        return bool(np.linalg.matrix_rank(ways) == len(ways))
 
     def silence(self) -> Outcome:
         """Nobody hears of times, so every path is as good as another: spread evenly."""
@@ -170,7 +151,8 @@ class Routing(Problem):
 
     def plan(self) -> Outcome:
         """The least total time, by an optimiser that shares no code with the travellers; certificate: its duality gap."""
-        return remember("routes", digest((*self.exact(), hash_of(self.edges, self.trips))), self._plan)
+        names = np.frombuffer(repr((self.edges, self.trips)).encode(), np.uint8)
+        return remember("routes", digest((*self.exact(), names)), self._plan)
 
     def _plan(self) -> Outcome:
         latency, demand, _ = self.exact()
@@ -243,9 +225,8 @@ class Routing(Problem):
 
     def outcome(self, society: Society, heard: Any = None) -> Outcome:
         """Flows and times at the shares that the society's travellers have chosen."""
-        leak = society.agents.leak
-        values = self.valued(np.asarray(society.agents.share, np.float64))
-        return Outcome(society, values=values | {"leak": 0.0 if leak is None else float(leak)})
+        leak = 0.0 if society.agents.leak is None else float(society.agents.leak)
+        return Outcome(society, values=self.valued(np.asarray(society.agents.share, np.float64)) | {"leak": leak})
 
     def valued(self, share: np.ndarray) -> dict[str, Any]:
         """`share` [trips, paths], `flow` and `times` [edges], `trip_times` [trips] on average, `total_time`."""
@@ -258,8 +239,11 @@ class Routing(Problem):
     def welfare(self, outcome: Outcome) -> dict[str, float]:
         """`efficiency`: least total time / total time; `total_time`; `revenue` of the tolls."""
         best, reached = self.plan().total_time, outcome.total_time
-        share = best / reached if reached > 0 else 1.0
-        return dict(efficiency=share, total_time=reached, revenue=float(outcome.flow @ self.exact()[2]))
+        return dict(
+            efficiency=best / reached if reached > 0 else 1.0,
+            total_time=reached,
+            revenue=float(outcome.flow @ self.exact()[2]),
+        )
 
     def gap(self, outcome: Outcome) -> float:
         """The relative Wardrop gap, tolls paid (of dispatchers: at the costs that they reckon with)."""
@@ -272,20 +256,8 @@ class Routing(Problem):
     def gain(self, outcome: Outcome) -> float:
         """The largest share of its cost that one trip's dispatcher could save, the others' flows standing."""
         latency, demand, toll = self.exact()
-        slope, most = derivative(latency), 0.0
-        for trip in range(len(demand)):
-            paths = Paths(self.paths.on[trip : trip + 1], self.paths.open[trip : trip + 1])
-            own = demand[trip] * outcome.share[trip] @ paths.on[0]
-            others = outcome.flow - own
-            spent = float(own @ (times(latency, others + own) + toll))
-
-            def marginal(x, others=others):
-                return times(latency, others + x) + toll + x * times(slope, others + x)
-
-            best = assign(paths, demand[trip : trip + 1], marginal).flow[0] @ paths.on[0]
-            saved = spent - float(best @ (times(latency, others + best) + toll))
-            most = max(most, saved / abs(spent) if spent else 0.0)
-        return most
+        cost, slope = lambda x: times(latency, x) + toll, lambda x: times(derivative(latency), x)
+        return most_to_save(self.paths, demand, outcome.share, cost, slope)
 
     def effect(self, outcome: Outcome) -> float:
         """The own effect on the times: the largest share of a road's traffic that is one trip's, on average over trips."""
@@ -299,14 +271,7 @@ class Routing(Problem):
     def scene(self, society: Society) -> Scene:
         """The network, roads as wide as their flow; and how long each takes."""
         outcome = self.outcome(society)
-        place = layout(self.edges, self.trips[0][0])
-        nodes = list(place)
-        ends = np.array([[nodes.index(start), nodes.index(stop)] for start, stop in self.edges])
-        points = Points([place[n][0] for n in nodes], [place[n][1] for n in nodes], label=nodes)
-        names = [f"{start}-{stop}" for start, stop in self.edges]
-        return Scene(
-            "routing", (points, Edges(ends[:, 0], ends[:, 1], outcome.flow), Bars(names, outcome.times, "time"))
-        )
+        return drawn(self.edges, self.trips[0][0], outcome.flow, outcome.times)
 
     def words(self) -> dict[str, str]:
         """How pictures call things."""
@@ -320,8 +285,8 @@ class Routing(Problem):
         chosen = np.arange(len(self.trips))[np.asarray(keep)]
         if not chosen.size:
             raise Refused("no trip would be left: there is nobody to route")
-        trips = [self.trips[i] for i in chosen]
-        return Routing(self.edges, self.latency, trips, np.asarray(self.demand)[chosen], self.toll)
+        demand = np.asarray(self.demand)[chosen]
+        return Routing(self.edges, self.latency, [self.trips[i] for i in chosen], demand, self.toll)
 
     def replicate(self, copies: int) -> "Routing":
         """The same traffic on the same roads under `copies` times as many dispatchers."""
@@ -332,43 +297,3 @@ class Routing(Problem):
         """Every demand multiplied by exp(size x normal), independently."""
         factor = jnp.exp(size * jax.random.normal(key, self.demand.shape, self.demand.dtype))
         return dataclasses.replace(self, demand=self.demand * factor)
-
-
-def check_numbers(field: str, values: Any, shape: tuple, least: float) -> None:
-    """Numbers of this shape (None: any size above 0), each at least `least`."""
-    right = len(values.shape) == len(shape) and all(
-        n == m if m is not None else n > 0 for n, m in zip(values.shape, shape, strict=True)
-    )
-    if not right:
-        wanted = ", ".join("powers" if n is None else str(n) for n in shape)
-        raise BadInput(f"Routing.{field} has shape {values.shape}: give [{wanted}]")
-    if isinstance(values, Tracer):
-        return
-    known = np.asarray(values, np.float64)
-    wrong = np.argwhere(~(np.isfinite(known) & (known >= least)))
-    if wrong.size:
-        rule = "finite" if least == -np.inf else "above 0" if least > 0 else "at least 0"
-        raise BadInput(f"Routing.{field}{wrong[0].tolist()} is {known[tuple(wrong[0])]}: give a number that is {rule}")
-
-
-def layout(edges: Sequence[Road], origin: Hashable) -> dict[Hashable, tuple[float, float]]:
-    """A place for every node: as far to the right as it is from the origin, side by side with those as far."""
-    depth: dict[Hashable, int] = {origin: 0}
-    for _ in edges:
-        for start, stop in edges:
-            if start in depth and depth.get(stop, len(edges) + 1) > depth[start] + 1:
-                depth[stop] = depth[start] + 1
-    nodes = dict.fromkeys(node for edge in edges for node in edge)
-    columns: dict[int, list] = {}
-    for node in nodes:
-        columns.setdefault(depth.get(node, 0), []).append(node)
-    return {
-        node: (float(x), (len(column) - 1) / 2 - row)
-        for x, column in columns.items()
-        for row, node in enumerate(column)
-    }
-
-
-def hash_of(*facts: Any) -> np.ndarray:
-    """Names as bytes, for digests."""
-    return np.frombuffer(repr(facts).encode(), np.uint8)

@@ -7,7 +7,8 @@
 `endowment:<good>` is what the trader owns at the start, in units of the good; `taste:<good>` the weight a_j
 of the good in the utility u = (sum_j a_j x_j^rho)^(1/rho), with rho = (sigma - 1)/sigma; `elasticity` is
 sigma, the elasticity of substitution, 1 (Cobb-Douglas) where the column is left out (Arrow, Chenery, Minhas
-and Solow 1961). Goods stand in the order of their endowment columns.
+and Solow 1961); `inf` for all traders, or for none, makes utilities linear, sum_j a_j x_j. Goods stand in the order of
+their endowment columns.
 
 The rules keep prices and utilities defined. Without an owner a good has no supply, and without anyone who
 wants it no price but 0. A trader who owns nothing has no income and utility 0, whose logarithm breaks the
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from catallax.core.errors import BadInput
-from catallax.io.tables import AnyPath, read_header, read_table
+from catallax.io.tables import AnyPath, Table, number, read_header, read_table
 
 ENDOWMENT, TASTE = "endowment:", "taste:"
 SHAPE = "agent,endowment:<good>...,taste:<good>...[,elasticity]"
@@ -62,10 +63,11 @@ def read_exchange(path: AnyPath, limit: int | float | None = None) -> Facts:
     """
     header = read_header(path)
     goods = _goods(str(path), header)
-    table = read_table(path, text=("agent",), unique=("agent",), limit=limit)
+    words = tuple(name for name in ("agent", "elasticity") if name in header)  # inf is no number of a table
+    table = read_table(path, text=words, unique=("agent",), limit=limit)
     endowment = table.matrix([header[column] for column, _ in goods.values()])
     taste = table.matrix([header[column] for _, column in goods.values()])
-    elasticity = table.numbers.get("elasticity", np.ones(len(table.lines)))
+    elasticity = _elasticity(table)
     names = tuple(table.text["agent"])
     check_facts(names, tuple(goods), endowment, taste, elasticity, Where(table.path, table.lines))
     return Facts(names=names, goods=tuple(goods), endowment=endowment, taste=taste, elasticity=elasticity)
@@ -111,6 +113,15 @@ def _group(place: str, header: Sequence[str], prefix: str) -> dict[str, int]:
     return goods
 
 
+def _elasticity(table: Table) -> NDArray[np.float64]:
+    """The column of that name, ones where there is none; `inf` is a number here."""
+    cells = table.text.get("elasticity")
+    if cells is None:
+        return np.ones(len(table.lines))
+    places = (f"{table.path}, line {line}, column 'elasticity'" for line in table.lines)
+    return np.array([np.inf if c.lower() == "inf" else number(p, c) for p, c in zip(places, cells, strict=True)])
+
+
 # --- the economy ---
 
 
@@ -125,8 +136,8 @@ def check_facts(
     """Refuse facts that make no exchange economy.
 
     `names` [traders] and `goods` [goods] may be None: messages then count from 0, as the arrays do.
-    `endowment` and `taste` are [traders, goods], `elasticity` is [traders]. With `where`, messages name the
-    file, the line and the column.
+    `endowment` and `taste` are [traders, goods], `elasticity` is [traders] (infinite: linear wants). With `where`,
+    messages name the file, the line and the column.
 
     Raises `BadInput`, one sentence, for the first rule broken.
     """
@@ -136,7 +147,9 @@ def check_facts(
     check.labels()
     check.cells("endowment", owns)
     check.cells("taste", wants)
-    check.cells("elasticity", bends)
+    linear = bends == np.inf
+    check.cells("elasticity", np.where(linear, 0.0, bends))
+    check.all_or_none(linear, bends)
     check.every_good("endowment", owns, "nobody owns {}, so there is none to trade")
     check.every_trader("endowment", owns, "owns nothing and so has no income")
     check.every_trader("taste", wants, "wants nothing and so demands nothing")
@@ -189,6 +202,15 @@ class _Check:
             "negative; write 0 or more" if value < 0 and np.isfinite(value) else "not a finite number; give its value"
         )
         raise BadInput(f"{self.cell(field, index)}: the {field} of {self.trader(index[0])} is {value:g}, {rule}")
+
+    def all_or_none(self, linear: NDArray, elasticity: NDArray) -> None:
+        """Linear wants have no demand that could be added to that of the others."""
+        if linear.any() and not linear.all():
+            row, other = int(np.argmax(linear)), int(np.argmin(linear))
+            raise BadInput(
+                f"{self.cell('elasticity', (row,))}: the elasticity of {self.trader(row)} is inf and that of "
+                f"{self.trader(other)} {elasticity[other]:g}; write inf for all traders or for none (20 is nearly linear)"
+            )
 
     def every_good(self, field: str, values: NDArray, fault: str) -> None:
         """Something positive in every column."""

@@ -1,15 +1,19 @@
-"""The games that every textbook has, as `NormalForm`.
+"""The games that every textbook has, as `NormalForm`: `catallax.economy.textbook.cournot(players=3)`.
 
     prisoners_dilemma   temptation > reward > punishment > sucker's payoff: to defect is best whatever the other does
     stag_hunt           the stag takes both; the hare can be had alone
     matching_pennies    one wants the same side, the other another
     congestion          n players each choose one of several roads; road r costs a_r + b_r x, x those on it
-    cournot             q_i (max(0, a - b Q) - c_i): quantities; with equal costs Nash plays q = (a - c) / (b (n + 1))
-    bertrand            the lowest price p serves the demand max(0, a - b p), shared at a tie; a unit costs c
+    cournot             q_i (max(0, a - b Q) - c_i): quantities; Nash plays q_i = (a - n c_i + sum_j c_j, j not i) / (b (n + 1))
+    bertrand            the lowest price p serves the demand max(0, a - b p), shared at a tie; a unit costs c_i
+
+Firms alone are players, so what is "possible" in the last two is what a cartel would earn: welfare leaves buyers out.
 
 A. Cournot, Recherches sur les principes mathématiques de la théorie des richesses, 1838. J. Bertrand, Journal des
 Savants, 1883. R. Rosenthal, A class of games possessing pure-strategy Nash equilibria, Int. J. Game Theory 2, 1973.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,13 +66,13 @@ def cournot(
     players: int = 2,
     intercept: Number = 12.0,
     slope: Number = 1.0,
-    cost: Number = 0.0,
+    cost: Number | Sequence[Number] | np.ndarray = 3.0,
     quantities: ArrayLike | None = None,
 ) -> NormalForm:
-    """`quantities` that each firm may bring to market (default: 0, 1, ..., intercept)."""
+    """`quantities` that each firm may bring to market (default: 0, 1, ..., intercept); `cost` of a unit, of all or of each firm."""
     quantity = numbers("quantities", np.arange(int(intercept) + 1) if quantities is None else quantities)
     chosen = quantity[every(players, len(quantity))]
-    margin = np.maximum(0, intercept - slope * chosen.sum(0)) - cost
+    margin = np.maximum(0, intercept - slope * chosen.sum(0)) - costs(cost, players)
     return NormalForm(chosen * margin, actions=(tuple(f"{q:g}" for q in quantity),) * players)
 
 
@@ -76,15 +80,15 @@ def bertrand(
     players: int = 2,
     intercept: Number = 12.0,
     slope: Number = 1.0,
-    cost: Number = 2.0,
+    cost: Number | Sequence[Number] | np.ndarray = 2.0,
     prices: ArrayLike | None = None,
 ) -> NormalForm:
-    """`prices` that each firm may ask (default: 0, 1, ..., intercept)."""
+    """`prices` that each firm may ask (default: 0, 1, ..., intercept); `cost` of a unit, of all or of each firm."""
     asked = numbers("prices", np.arange(int(intercept) + 1) if prices is None else prices)
     chosen = asked[every(players, len(asked))]
     lowest = chosen == chosen.min(0)
     sold = lowest / lowest.sum(0) * np.maximum(0, intercept - slope * chosen)
-    return NormalForm(sold * (chosen - cost), actions=(tuple(f"{p:g}" for p in asked),) * players)
+    return NormalForm(sold * (chosen - costs(cost, players)), actions=(tuple(f"{p:g}" for p in asked),) * players)
 
 
 def numbers(name: str, values: ArrayLike) -> np.ndarray:
@@ -93,6 +97,14 @@ def numbers(name: str, values: ArrayLike) -> np.ndarray:
     if vector.ndim != 1 or not vector.size or not (np.isfinite(vector) & (vector >= 0)).all():
         raise BadInput(f"{name} is {vector.tolist()}: give a list of numbers of at least 0")
     return vector
+
+
+def costs(cost: Number | Sequence[Number] | np.ndarray, players: int) -> np.ndarray:
+    """What a unit costs each firm, shaped to go with [players, a_1, ..., a_n]."""
+    each = np.atleast_1d(np.asarray(cost, np.float64))
+    if each.shape not in ((1,), (players,)):
+        raise BadInput(f"cost has shape {each.shape}: give one number, or one for each of {players} players")
+    return numbers("cost", each).reshape(-1, *[1] * players)
 
 
 def every(players: int, actions: int) -> np.ndarray:

@@ -19,7 +19,7 @@ P. Dubey and M. Shubik, A theory of money and financial institutions: the noncoo
 economy with market supply and bidding strategies, J. Economic Theory 17, 1978.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -27,29 +27,54 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from catallax.core.agent import Agent, View
+from catallax.economy.utility import in_rows
+from catallax.signals.second_order import Answers
 
 HALVINGS = 100  # at most: Newton within the bracket takes about six steps, bisection where it would leave it
 NEWTONS = 10
 
 
 class PriceTaker(Agent):
-    """Sells everything, takes prices as given, spends the income as it likes best."""
+    """Sells everything, takes prices as given, spends the income as it likes best.
+
+    `says`: "bids" [money], the "quantities" that these buy, or "slopes": bids, and how they move with prices.
+    """
 
     endowment: Float[Array, "*traders goods"]
     utility: Any
-    quantities: bool = eqx.field(static=True, default=False)
+    says: Literal["bids", "quantities", "slopes"] = eqx.field(static=True, default="bids")
 
     def respond(self, view: View, key):
-        """The bid at each post (money; or the quantities demanded where `quantities`)."""
+        """The bid at each post, or what `says` asks for."""
         price = view.public
-        bid = self.utility.spending(price, price @ self.endowment)
-        return self, bid / price if self.quantities else bid
+        income = price @ self.endowment
+        if self.says == "slopes":
+            answer = self.utility.answer(price, income)
+            return self, answer._replace(
+                slope=answer.slope - jnp.outer(answer.spending / income, price * self.endowment)
+            )
+        bid = self.utility.spending(price, income)
+        return self, bid / price if self.says == "quantities" else bid
 
     def tally(self, view: View, keys):
-        """The sum of all bids, in two passes of matrix products: the same as listening to each (float rounding apart)."""
+        """The sum over all, by matrix products: the same as listening to each (float rounding apart)."""
         price = view.public
+        if self.says == "slopes":
+            return self, slopes(self.utility, self.endowment, price)
         bids = self.utility.total(price, self.endowment @ price)
-        return self, bids / price if self.quantities else bids
+        return self, bids / price if self.says == "quantities" else bids
+
+
+def slopes(utility, endowment, price) -> Answers:
+    """The sum of what stacked traders spend and of its slope: less their shares of spending times what they own, in money."""
+
+    def few(utility, owned):
+        income = owned @ price
+        answer = utility.answers(price, income)
+        share = jax.vmap(lambda u, w: u.spending(price, w))(utility, jnp.ones_like(income))
+        return answer._replace(slope=answer.slope - share.T @ (owned * price))
+
+    return in_rows(few, utility, endowment)
 
 
 class Influencer(Agent):

@@ -93,8 +93,7 @@ def links(spending: Float[Array, "traders goods"], weight: Float[Array, " trader
 
     Rows of b that are spread over goods link their prices: a Laplacian, summed by one matrix product.
     """
-    scaled = spending * jnp.sqrt(jnp.abs(weight))[:, None]
-    between = (scaled * jnp.sign(weight)[:, None]).T @ scaled
+    between = (spending * weight[:, None]).T @ spending
     between = between * (1 - jnp.eye(between.shape[0], dtype=between.dtype))
     return jnp.diag(between.sum(1)) - between
 

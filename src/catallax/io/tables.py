@@ -319,11 +319,12 @@ def _numbers(layout: _Layout, line: int, cells: list[str]) -> list[float]:
             pass
     names = (layout.header[j] for j in layout.numbers)
     return [
-        _number(f"{layout.path}, line {line}, column '{name}'", cell) for name, cell in zip(names, cells, strict=True)
+        number(f"{layout.path}, line {line}, column '{name}'", cell) for name, cell in zip(names, cells, strict=True)
     ]
 
 
-def _number(place: str, cell: str) -> float:
+def number(place: str, cell: str) -> float:
+    """The finite number in a cell. BadInput names its place."""
     cell = cell.strip()
     if not cell:
         raise BadInput(f"{place}: the cell is empty; write a number, 0 for nothing")

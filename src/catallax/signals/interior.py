@@ -86,7 +86,11 @@ class Interior(Signal):
     def propagate(self, summary: Stance) -> "Interior":
         apart = self.next / self.supply.size  # the auctioneer is on the path too: unsold x price = apart
         slope = summary.slope + jnp.diag(self.unsold / self.price)
-        rose = cleared(slope, summary.target + apart / self.price - self.supply, self.price)
+        return self.moved(summary, cleared(slope, summary.target + apart / self.price - self.supply, self.price))
+
+    def moved(self, summary: Stance, rose) -> "Interior":
+        """The path after a rise of prices that clears the market of promises."""
+        apart = self.next / self.supply.size
         rose = jnp.clip(rose, (NEAREST - 1) * self.price, HIGHEST * self.price)
         unsold = jnp.maximum((apart - self.unsold * rose) / self.price, NEAREST * self.unsold)
         # if buyers go on falling behind by as much; never looser than before: goods worth next to nothing would swing;
