@@ -70,6 +70,13 @@ def test_what_cycles_is_said_and_is_three(catallax, scarf):
     assert "did not come" in result.stdout or "coming back" in result.stdout.replace("\n", " ")
 
 
+def test_what_is_ready_made_is_asked_by_name(told):
+    dilemma = told("compare", "prisoners")
+    assert dilemma["regimes"]["signal"]["status"] == "settled"
+    assert dilemma["regimes"]["full_information"]["efficiency"] == 0
+    assert dilemma["facts"]["price_of_anarchy"] == 3
+
+
 def test_a_system_that_is_none_and_draws_of_a_file(catallax, economy):
     result = catallax("compare", "exchnge")
     assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "exchange" in result.stderr
@@ -104,6 +111,8 @@ def test_other_questions_are_judged_by_what_must_rest():
     assert exit_code(SimpleNamespace(question="shock", rows=[], facts={"settled": False})) == 3
     sizes = [{"copies": 1, "status": "settled"}, {"copies": 2, "status": "unsettled"}]
     assert exit_code(SimpleNamespace(question="replicate", rows=sizes, facts={})) == 3
+    refused = [{"copies": 1, "status": "refused"}]  # the own effect is followed all the same
+    assert exit_code(SimpleNamespace(question="replicate", rows=refused, facts={})) == 0
 
 
 def test_command_line_is_what_was_typed():
@@ -132,7 +141,7 @@ def interrupt_at(monkeypatch, look):
     ("words", "said", "rows"),
     [
         (["frontier", "--seeds", "3"], "interrupted after 1 of 3 seeds", 18),
-        (["lesion", "--seeds", "3"], "interrupted after 1 of 3 seeds", 12),
+        (["lesion", "--seeds", "3"], "interrupted after 1 of 3 seeds", 10),  # a tenth of three is nobody
         (["replicate", "--copies", "1", "--copies", "2"], "interrupted after 1 of 2 sizes", 1),
     ],
 )

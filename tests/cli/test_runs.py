@@ -32,6 +32,15 @@ def test_run_prints_and_writes(catallax, economy, tmp_path):
     assert "The signal, round by round" in page and "grain" in page
 
 
+@pytest.mark.parametrize(("system", "column"), [("braess", "travel_time"), ("prisoners", None)])
+def test_a_system_that_tells_two_words_or_nothing_public(system, column, told, tmp_path):
+    result = told("run", system, "--rounds", 5, "--tolerance", 0, "--out", tmp_path / "out")
+    assert (result["status"], result["rounds"]) == ("done", 5)
+    header = (tmp_path / "out" / "record.csv").read_text().splitlines()[0].split(",")
+    assert header[:2] == ["round", "unrest"]
+    assert {name.partition(".")[0] for name in header[2:]} == ({column} if column else set())
+
+
 def test_rounds_that_run_out_are_done_and_records_are_spaced(told, catallax, economy, tmp_path):
     result = told("run", "exchange", economy, "--rounds", 10, "--tolerance", 0, "--every", 5, "--out", tmp_path / "out")
     assert (result["status"], result["rounds"]) == ("done", 10)

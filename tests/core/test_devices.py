@@ -90,7 +90,7 @@ def test_chunks_records_and_devices_together(monkeypatch):
 
 
 def test_agents_stay_on_their_devices_and_one_executable_serves_all_chunks(monkeypatch):
-    monkeypatch.setattr(progress, "LOOKS", 1e12)  # single rounds
+    monkeypatch.setattr(progress, "UNSEEN", 1e12)  # single rounds
     before = runner.advance._cache_size()
     ids = np.arange(AGENTS)[::-1].copy()
     census = so.census(AGENTS)
@@ -102,7 +102,7 @@ def test_agents_stay_on_their_devices_and_one_executable_serves_all_chunks(monke
 
 
 def test_a_post_for_everyone_is_whole_on_every_device_in_every_chunk(monkeypatch):
-    monkeypatch.setattr(progress, "LOOKS", 1e12)
+    monkeypatch.setattr(progress, "UNSEEN", 1e12)
     before = runner.advance._cache_size()
     society = run(so.wealth(AGENTS), 4, devices=4).society
     assert runner.advance._cache_size() == before + 1

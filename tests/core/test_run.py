@@ -37,7 +37,7 @@ def plain() -> str:
 def test_chunk_sizes_change_no_bit_and_compile_nothing(monkeypatch, plain, first, looks):
     """From single rounds (so many looks a second that each chunk is one round) to all at once."""
     monkeypatch.setattr(progress, "FIRST", first)
-    monkeypatch.setattr(progress, "LOOKS", looks)
+    monkeypatch.setattr(progress, "UNSEEN", looks)
     before = runner.advance._cache_size()
     assert run(so.flock(BIRDS), ROUNDS, seed=1).digest() == plain
     assert runner.advance._cache_size() == before

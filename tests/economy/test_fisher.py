@@ -177,7 +177,10 @@ def test_the_gradient_of_prices_with_respect_to_budgets():
         (dict(valuations=np.array([[0.0, 1], [0, 1]])), r"nobody wants good 0; leave it out"),
         (dict(utility="cubic"), r"Fisher.utility is 'cubic': give one of linear"),
         (dict(elasticity=np.ones(2)), r"Fisher.elasticity goes with utility 'ces'"),
-        (dict(utility="ces", elasticity=-np.ones(2)), r"Fisher.elasticity\[0\] is -1: give a finite number of at least 0"),
+        (
+            dict(utility="ces", elasticity=-np.ones(2)),
+            r"Fisher.elasticity\[0\] is -1: give a finite number of at least 0",
+        ),
         (dict(cap=np.zeros(2)), r"Fisher.cap\[0\] is 0: give a finite number above 0"),
         (dict(budgets=np.ones(3)), r"Fisher.budgets has shape \(3,\) where the valuations ask for \(2,\)"),
     ],

@@ -5,10 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import catallax as cx
 from catallax.economy import Exchange
 from catallax.questions import compare, frontier, lesion, replicate, shock, sweep
+from catallax.questions.replicate import finding
+from catallax.questions.shock import back_after
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +101,33 @@ def test_shock_is_forgotten(valley):
     assert last["distance"] < 1e-4 < first["distance"]
     unrest = [r["unrest"] for r in answer.rows[1:]]
     assert unrest[-1] < 1e-3 * unrest[0]
-    recovered = answer.facts["recovered"]
-    level = 0.99 * answer.facts["rest"]
-    assert all(r["efficiency"] >= level for r in answer.rows if r["round"] >= recovered)
-    assert recovered == 0 or answer.rows[recovered - 1]["efficiency"] < level
+    recovered, goal = answer.facts["recovered"], answer.facts["rest"]
+    away = [abs(r["efficiency"] - goal) for r in answer.rows]
+    assert all(far <= 0.01 * away[0] for far in away[recovered:])
+    assert away[recovered - 1] > 0.01 * away[0]
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=2, max_size=8),
+    st.floats(-1, 1),
+    st.sampled_from([1.0, -1.0, 1e-6, -1e6]),
+    st.integers(-3, 3),
+)
+def test_recovery_is_the_same_in_any_unit_and_upside_down(values, goal, unit, offset):
+    rounds = list(range(len(values)))
+    plain = back_after(values, goal, rounds, 0.0)
+    scaled = back_after([unit * v for v in values], unit * goal, rounds, 0.0)
+    assert plain == scaled
+    moved = back_after([v + offset for v in values], goal + offset, rounds, 1e-12)
+    assert moved == plain or min(abs(0.01 * abs(values[0] - goal) - abs(v - goal)) for v in values) < 1e-9
+
+
+def test_recovery_counts_from_the_last_time_away():
+    rounds = [0, 1, 2, 3, 4]
+    assert back_after([-2.0, -1.0, -1.001, -0.5, -1.001], -1.0, rounds, 1e-6) == 4  # it rose and fell again
+    assert back_after([-2.0, -1.5, -1.0, -1.0, -1.0], -1.0, rounds, 1e-6) == 2
+    assert back_after([-2.0, -1.5, -1.4, -1.3, -1.2], -1.0, rounds, 1e-6) is None
+    assert back_after([3.0, 3.0, 3.0, 3.0, 3.0], 3.0 + 1e-9, rounds, 1e-6) == 0  # nothing fell
 
 
 def test_replicate_quarters_the_loss():
@@ -110,6 +137,14 @@ def test_replicate_quarters_the_loss():
     assert all(3.2 < a / b < 5 for a, b in pairwise(loss))
     assert all(math.isclose(a["effect"] / b["effect"], 2, rel_tol=1e-4) for a, b in pairwise(answer.rows))
     assert all(a["gain"] > b["gain"] > 0 for a, b in pairwise(answer.rows))
+
+
+def test_a_loss_that_grows_with_the_crowd_is_said_to_grow():
+    rows = [dict(agents=2**k, effect=2.0**-k, inefficiency=0.1 * 2**k) for k in range(3)]
+    said = finding(rows)
+    assert "divides the own effect on the signal by 2.0 and multiplies the loss from full information by 2.0" in said
+    assert finding([dict(r, inefficiency=None) for r in rows]).endswith("by 2.0.")
+    assert "could not be followed" in finding(rows[:1])
 
 
 def test_sweep_names_the_worst():

@@ -84,9 +84,11 @@ def test_the_slope_has_all_its_digits_where_one_good_is_nearly_all_of_it(money):
     ratio = jnp.array([[1e-9, 1e12, 1.0, 1e-3]], jnp.float32)  # of what is held to its slack
     bidders = dataclasses.replace(bidders, slack=bidders.bundle / ratio)
     margin, tightness = bidders.margin(one / 100), one / 100
-    promise = bidders.promised(margin[0], margin[0] * value, margin[1], tightness)
+    promise = bidders.promised(*margin, tightness)
     h, v, fixed = (np.asarray(x[0], np.longdouble) for x in (margin[0], value, promise.fixed))
     expected = np.diag(h) - np.outer(h * v, h * v) / (fixed + (h * v * v).sum())
     np.testing.assert_allclose(
-        np.diag(slope_of(promise, margin[0], margin[0] * value, value)), np.diag(expected).astype(float), rtol=1e-5
+        np.diag(slope_of(promise, margin[0], margin[0] * value / jnp.sqrt(promise.big)[:, None], value)),
+        np.diag(expected).astype(float),
+        rtol=1e-5,
     )

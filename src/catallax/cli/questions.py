@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from catallax.cli import session
-from catallax.cli.systems import find, load
+from catallax.cli.systems import draw, find, load
 from catallax.core.errors import BadInput
 
 SystemName = Annotated[str, typer.Argument(help="which system; see `catallax list`")]
@@ -43,7 +43,7 @@ def compare(
     def ask_drawn(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
 
-        problems = [(f"draw {k}", find(system).drawn(seed + k)) for k in range(draws)]
+        problems = [(f"draw {k}", draw(system, seed + k)) for k in range(draws)]
         return questions.sweep(problems, seed=seed, system=f"{draws:,} drawn problems of {system}", look=look)
 
     with session.ending():
@@ -192,7 +192,7 @@ def digest(answer: Any) -> str:
 
 
 def exit_code(answer: Any) -> int:
-    """`compare` is judged by signal and planner, a shock by the rest that it leads to, replication by every size."""
+    """`compare` is judged by signal and planner, a shock by the rest that it leads to, replication by every contest there is."""
     if answer.facts.get("interrupted"):
         return session.INTERRUPTED
     if answer.question == "shock":
@@ -201,7 +201,7 @@ def exit_code(answer: Any) -> int:
         return session.OK
     rows = [row for row in answer.rows if row.get("regime", "signal") in ("signal", "planner")]
     codes = [session.CODE.get(row["status"], session.FAILED) for row in rows if row["status"] != "refused"]
-    return session.worst(codes) if codes else session.FAILED
+    return session.worst(codes) if codes or answer.question == "replicate" else session.FAILED
 
 
 def command_line(command: str, system: str, file: Path | None, seed: int, options: dict[str, Any]) -> str:

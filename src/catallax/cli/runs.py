@@ -156,7 +156,7 @@ def record(problem: Any, society: Any, every: int) -> Any:
 
     from catallax.core.record import Record
 
-    word = problem.words().get("signal", "signal")
+    word = problem.words().get("signal", "signal").replace(" ", "_")
     count = len(jax.tree.leaves(society.signal.public()))
     names = [word] if count == 1 else [f"{word}{k}" for k in range(count)]
     leaves: dict[str, Any] = {n: lambda s, k=k: jax.tree.leaves(s.signal.public())[k] for k, n in enumerate(names)}

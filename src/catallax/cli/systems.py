@@ -1,5 +1,9 @@
-"""The systems that the command line knows by name, and how each is read from a file or taken from the package."""
+"""The systems that the command line knows by name: the example that ships, and how others are read or drawn.
 
+Nothing is imported before it is asked for: `catallax --help` and `catallax list` load no JAX.
+"""
+
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,42 +12,149 @@ from catallax.core.errors import BadInput
 
 
 class System(NamedTuple):
-    """A name's meaning: a sentence, the columns of its files, how to read one, the example shipped, and drawn
-    problems (seed -> problem).
+    """A name's meaning: a sentence, the example, what to cite (keys of `cli.references`); and, where there is such a thing, the
+    columns of its files, how to read one, and problems drawn at random (seed -> problem).
     """
 
     summary: str
-    columns: str
-    read: Callable[[Path], Any]
     example: Callable[[], Any]
-    drawn: Callable[[int], Any]
+    sources: tuple[str, ...]
+    columns: str = ""
+    read: Callable[[Path], Any] | None = None
+    drawn: Callable[[int], Any] | None = None
 
 
-def _exchange() -> Any:
-    from catallax.economy import Exchange
+def economy() -> Any:
+    """The wing, loaded late."""
+    from catallax import economy
 
-    return Exchange
+    return economy
+
+
+def cluster() -> Path:
+    """The bids that the package ships: who wants which kind of machine."""
+    return Path(__file__).parent.parent / "economy" / "cluster.csv"
+
+
+def market(path: Path) -> Any:
+    """Buyers with budgets, from a file of bids."""
+    from catallax.economy.bids import read_bids
+
+    bids = read_bids(path)
+    return economy().Fisher(bids.valuations, bids.budgets, bids.supply, names=bids.names, goods=bids.goods)
+
+
+def drawn_market(seed: int, buyers: int = 8, goods: int = 4) -> Any:
+    """A random market with budgets."""
+    import numpy as np
+
+    random = np.random.default_rng(seed)
+    return economy().Fisher(random.lognormal(size=(buyers, goods)), random.random(buyers) + 0.5, np.ones(goods))
 
 
 SYSTEMS = {
     "exchange": System(
         "traders exchange what they own at prices: how much of the price need they be told?",
+        lambda: economy().Exchange.example(),
+        ("arrow1954existence", "debreu1951coefficient", "shapley1977trade", "dubey1978theory"),
         "agent,endowment:<good>...,taste:<good>...[,elasticity]",
-        lambda path: _exchange().read(path),
-        lambda: _exchange().example(),
-        lambda seed: _exchange().drawn(seed),
-    )
+        lambda path: economy().Exchange.read(path),
+        lambda seed: economy().Exchange.drawn(seed),
+    ),
+    "fisher": System(
+        "buyers with budgets share goods in fixed supply: jobs and the kinds of machine that suit them",
+        lambda: market(cluster()),
+        ("eisenberg1959consensus",),
+        "buyer[,budget],<good>... or buyer,good,value",
+        market,
+        drawn_market,
+    ),
+    "auction": System(
+        "buyers and sellers who bid at random, within their budgets, and an order book",
+        lambda: economy().DoubleAuction.example(),
+        ("gode1993allocative",),
+        drawn=lambda seed: economy().DoubleAuction.drawn(seed),
+    ),
+    "courses": System(
+        "students share seats in courses, at prices, from nearly equal budgets",
+        lambda: economy().Courses.drawn(0),
+        ("budish2011combinatorial",),
+        "JSON as fairpyx writes it: valuations, item_capacities, agent_capacities",
+        lambda path: economy().Courses.read(path),
+        lambda seed: economy().Courses.drawn(seed),
+    ),
+    "prisoners": System(
+        "the prisoners' dilemma: to defect is best whatever the other does, and both would rather cooperate",
+        lambda: economy().textbook.prisoners_dilemma(),
+        ("hart2000simple",),
+    ),
+    "stag-hunt": System(
+        "a stag takes two, a hare can be had alone: two equilibria, one of them better for all",
+        lambda: economy().textbook.stag_hunt(),
+        ("hart2000simple",),
+    ),
+    "pennies": System(
+        "matching pennies: one wants the same side, the other another, and both must be unpredictable",
+        lambda: economy().textbook.matching_pennies(),
+        ("hart2000simple",),
+    ),
+    "congestion": System(
+        "four players choose between two roads that are slower, the more there are on them",
+        lambda: economy().textbook.congestion(4, [1.0, 2.0], [1.0, 0.0]),
+        ("hart2000simple", "rosenthal1973class"),
+    ),
+    "cournot": System(
+        "two firms choose how much to bring to market: the price falls in what both bring",
+        lambda: economy().textbook.cournot(),
+        ("hart2000simple", "cournot1838recherches"),
+    ),
+    "bertrand": System(
+        "two firms choose a price, and the lower takes all",
+        lambda: economy().textbook.bertrand(),
+        ("hart2000simple", "bertrand1883theorie"),
+    ),
+    "pigou": System(
+        "two roads, one slower the more take it, and two dispatchers: all who hear the times are 4/3 as long on the way",
+        lambda: economy().Routing.pigou(2),
+        ("wardrop1952some", "roughgarden2002selfish"),
+    ),
+    "braess": System(
+        "a shortcut, once all know of it, makes all of them later: 4/3 of the best, and later than with no news at all",
+        lambda: economy().Routing.braess(4),
+        ("wardrop1952some", "braess1968paradoxon", "roughgarden2002selfish"),
+    ),
+    "smoke": System(
+        "eight heat with coal in one valley: prices alone leave out what the smoke does to the others",
+        lambda: economy().Externality.example(),
+        ("pigou1920economics",),
+    ),
 }
 
 
 def find(name: str) -> System:
     """The system of that name. Raises `BadInput` where there is none."""
     if name not in SYSTEMS:
-        raise BadInput(f"there is no system {name!r}: there is {', '.join(SYSTEMS)} (see `catallax list`)")
+        near = difflib.get_close_matches(name, SYSTEMS, n=3)
+        near += [known for known in SYSTEMS if known not in near and name and (name in known or known in name)]
+        hint = f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(SYSTEMS)}"
+        raise BadInput(f"there is no system {name!r}: {hint} (see `catallax list`)")
     return SYSTEMS[name]
 
 
 def load(name: str, path: Path | None) -> Any:
     """The problem of that name, from a file or as shipped. Raises `BadInput` for a name or a file that is none."""
     system = find(name)
-    return system.example() if path is None else system.read(path)
+    if path is None:
+        return system.example()
+    if system.read is None:
+        raise BadInput(f"{name} is ready made and reads no file: leave {path} out, or build your own in Python")
+    return system.read(path)
+
+
+def draw(name: str, seed: int) -> Any:
+    """A random problem of that name. Raises `BadInput` where there is none."""
+    system = find(name)
+    if system.drawn is None:
+        random = ", ".join(known for known, other in SYSTEMS.items() if other.drawn is not None)
+        raise BadInput(f"{name} is ready made and cannot be drawn at random: there are draws of {random}")
+    return system.drawn(seed)

@@ -1,7 +1,8 @@
 """How a run is followed from the host: how far it has come, how it stands, what it leaves behind.
 
-Chunks of rounds are sized for about thirty looks a second, whatever a round costs; Ctrl-C is noted and obeyed
-between chunks; recorded rows and checkpoints are handed on as they come. The same for compiled and host societies.
+Chunks of rounds are sized for about thirty looks a second, whatever a round costs; where nobody looks, for the five that
+Ctrl-C needs, for every chunk lays out its memory anew. Ctrl-C is noted and obeyed between chunks; recorded rows and
+checkpoints are handed on as they come. The same for compiled and host societies.
 """
 
 import signal as os_signal
@@ -22,6 +23,7 @@ from catallax.core.round import Setting
 from catallax.core.society import Society
 
 LOOKS = 30  # a second
+UNSEEN = 5  # a second, where nobody looks
 FIRST = 1  # rounds of the first chunk
 
 
@@ -49,7 +51,7 @@ class Job(NamedTuple):
 
 
 class Watch:
-    """How far a run has come and how it stands; sizes chunks of rounds for about `LOOKS` looks a second."""
+    """How far a run has come and how it stands; sizes chunks of rounds for about `LOOKS` (or `UNSEEN`) looks a second."""
 
     def __init__(self, job: Job, resumed: Any) -> None:
         self.job, self.chunk, self.warm, self.looked = job, FIRST, False, -np.inf
@@ -71,9 +73,10 @@ class Watch:
         """A chunk has come to round `t`; the next is sized by how long it took."""
         done, seconds = t - self.t, time.perf_counter() - began
         self.t, self.unrest = t, unrest
-        cold, self.warm = not self.warm and seconds > 1 / LOOKS, True  # the first call may have compiled
+        looks = UNSEEN if self.job.look is None else LOOKS
+        cold, self.warm = not self.warm and seconds > 1 / looks, True  # the first call may have compiled
         if not cold:
-            wanted = min(done / LOOKS / max(seconds, 1e-9), 8.0 * self.chunk)
+            wanted = min(done / looks / max(seconds, 1e-9), 8.0 * self.chunk)
             self.chunk = int(max(1, min(wanted, 2**30)))
 
     def ended(self) -> Status | None:

@@ -35,7 +35,7 @@ from jaxtyping import Array, Float
 from catallax.core.agent import Agent, View
 from catallax.signals.interior import Move, Stance
 
-ENTRIES = 2**21  # numbers answered at a time: enough for all cores, little enough to be held twice over
+BYTES = 2**21  # of a table answered at a time: the few that lie between stay in the cache, and all cores have enough
 ROWS = 512  # buyers answered at a time, at least: with fewer there is no end of blocks
 HELD = ("bundle", "kept", "spare", "left")  # what moves by the share that keeps all of it positive
 SHORT = 0.9  # of the way to where something turns negative
@@ -117,7 +117,7 @@ class Bidder(Agent):
             return part.moved(view.public).stance(view.public)
 
         count = self.budget.shape[0]
-        rows = block(count, self.value.shape[-1])
+        rows = block(count, self.value.shape[-1] * self.value.dtype.itemsize)
         if rows == count:
             return few(self)
         cut = jax.tree.map(lambda x: x.reshape(-1, rows, *x.shape[1:]), self)
@@ -126,8 +126,8 @@ class Bidder(Agent):
 
     def margin(self, tightness):
         """(h, a) [buyers, goods]: dx = a - h dz."""
-        inverse, apart = 1 / self.slack, (tightness * self.budget)[:, None]
-        h, a = self.bundle * inverse, apart * inverse - self.bundle
+        apart = (tightness * self.budget)[:, None]
+        h, a = self.bundle / self.slack, apart / self.slack - self.bundle
         if self.limit is None:
             return h, a
         shrunk = 1 / (1 + h * self.premium / self.left)
@@ -147,7 +147,7 @@ class Bidder(Agent):
         """The change of every field that moves, when prices rise by `rose`."""
         h, a = self.margin(tightness)
         promise, capped = self.promise, self.cap is not None
-        first = promise.first + (h * self.value) @ rose
+        first = promise.first + goods(h * self.value * rose)
         dl, dr = promise.duals(first, promise.second - h @ rose if capped else None)
         dear = rose + dr[:, None] if capped else rose
         bundle = a - h * (dear - self.value * dl[:, None])
@@ -164,8 +164,8 @@ class Bidder(Agent):
         if self.kept is not None:
             more |= {"kept": tightness * self.budget / self.idle - self.kept + self.kept / self.idle * dl}
         # Prices have moved for all; the worth of utility is the buyer's own, and gives way so that slacks stay positive.
-        room = (SHORT * self.slack + dear) / jnp.where(self.value > 0, self.value, 1)
-        dl = jnp.minimum(dl, jnp.min(jnp.where(self.value > 0, room, jnp.inf), 1))
+        room = jnp.where(self.value > 0, (SHORT * self.slack + dear) / self.value, jnp.inf)
+        dl = jnp.minimum(dl, jnp.min(room, 1))
         if self.kept is not None:
             dl = jnp.minimum(dl, SHORT * self.idle)
         dl = jnp.maximum(dl, -SHORT * self.worth)
@@ -176,12 +176,13 @@ class Bidder(Agent):
     def stance(self, told: Move) -> tuple["Bidder", Stance]:
         """Stacked buyers with a new promise, and the sum of what they hold and would take."""
         h, a = self.margin(told.next)
-        hv = h * self.value
-        promise = self.promised(h, hv, a, told.next)
+        promise = self.promised(h, a, told.next)
         dl, dr = promise.duals(promise.first, promise.second)
+        root = jnp.sqrt(promise.big)
+        one = h * self.value / root[:, None]
         held = buyers(self.bundle)
-        target, slope = held + buyers(a) + dl @ hv, slope_of(promise, h, hv, self.value)
-        target = target if self.cap is None else target - dr @ h
+        target = held + buyers(a) + (dl * root) @ one - (0 if self.cap is None else dr @ h)
+        slope = slope_of(promise, h, one, self.value)
         apart = jnp.vdot(self.bundle, self.slack) + (0 if self.kept is None else jnp.vdot(self.kept, self.idle))
         stance = Stance(held, self.valued(held, told.price), target, slope, apart, self.shortfall())
         return dataclasses.replace(self, promise=promise), stance
@@ -191,7 +192,7 @@ class Bidder(Agent):
         capped = self.cap is not None or self.limit is not None
         return self.worth @ (self.value * self.bundle) if capped else price * held
 
-    def promised(self, h, hv, a, tightness) -> Promise:
+    def promised(self, h, a, tightness) -> Promise:
         """The system of the next step."""
         got, real, apart = self.got(), self.budget > 0, tightness * self.budget
         worth = jnp.where(real, self.worth, 1)
@@ -200,11 +201,11 @@ class Bidder(Agent):
         if self.kept is not None:
             fixed = fixed + self.kept / self.idle
             first = first - (apart / self.idle - self.kept)
-        big = fixed + goods(hv * self.value)
+        big = fixed + goods(h * self.value * self.value)
         if self.cap is None:
             return Promise(big, fixed, first)
         second = apart / self.rent - self.cap + goods(self.bundle) + goods(a)
-        return Promise(big, fixed, first, goods(hv), self.spare / self.rent + goods(h), second)
+        return Promise(big, fixed, first, goods(h * self.value), self.spare / self.rent + goods(h), second)
 
     def shortfall(self):
         """sum_i of B log(B / (l u)) and of what is kept or paid as rent: with p.supply - sum B, no less than the gap.
@@ -224,15 +225,18 @@ class Bidder(Agent):
 
 
 def block(count: int, width: int) -> int:
-    """How many of `count` buyers are answered at a time: all, or the largest divisor that is few enough."""
-    most = max(1, ENTRIES // width)
+    """How many of `count` buyers are answered at a time, whose rows have `width` bytes: all, or the largest divisor that fits."""
+    most = max(1, BYTES // width)
     rows = count if count <= most else max(k for k in range(1, most + 1) if count % k == 0)
     return rows if rows >= ROWS or rows == most else count
 
 
 def goods(table):
-    """The sum over goods, [buyers]: a product uses all cores, where a reduction along rows does not."""
-    return table @ jnp.ones(table.shape[-1], table.dtype)
+    """The sum over goods, [buyers]: a product uses all cores, where a reduction along rows does not.
+
+    A column, so that a sum that follows is not joined to it: then `table` itself need not be written down.
+    """
+    return (table @ jnp.ones((table.shape[-1], 1), table.dtype))[:, 0]
 
 
 def buyers(table):
@@ -240,16 +244,15 @@ def buyers(table):
     return jnp.ones(table.shape[0], table.dtype) @ table
 
 
-def slope_of(promise: Promise, h, hv, value):
-    """How much less is taken for every rise of prices, summed, [goods, goods]."""
+def slope_of(promise: Promise, h, one, value):
+    """How much less is taken for every rise of prices, summed, [goods, goods]; `one`: h v / sqrt(big)."""
     big, cross, wide = promise.big, promise.cross, promise.wide
-    one = hv / jnp.sqrt(big)[:, None]
     if cross is None and h.dtype != jnp.float64:  # which has digits to spare
-        return off_diagonal(-one.T @ one) + jnp.diag(buyers(h * rest(promise, hv * value) / big[:, None]))
+        return off_diagonal(-one.T @ one) + jnp.diag(buyers(h * rest(promise, h * value * value) / big[:, None]))
     slope = jnp.diag(buyers(h)) - one.T @ one
     if cross is None:
         return slope
-    two = ((cross / big)[:, None] * hv - h) / jnp.sqrt(wide - cross * cross / big)[:, None]
+    two = ((cross / big)[:, None] * (h * value) - h) / jnp.sqrt(wide - cross * cross / big)[:, None]
     return slope - two.T @ two
 
 
@@ -273,5 +276,5 @@ def along(share, like):
 
 def least(x, change):
     """The share of a change, at most 1, that leaves everything of a row above a tenth of what it was."""
-    share = jnp.min(jnp.where(change < 0, SHORT * x / jnp.where(change < 0, -change, 1), 1).reshape(len(x), -1), 1)
-    return jnp.minimum(1, share)
+    most = jnp.max((-change / x).reshape(len(x), -1), 1)
+    return SHORT / jnp.maximum(SHORT, most)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catallax.core.errors import Refused
+
 MOST = 64  # results kept
 _KNOWN: dict[str, Any] = {}  # equilibria and plans of the last economies, by digest: welfare asks for them each time
 
@@ -26,3 +28,17 @@ def remember(what: str, key: str, make: Any) -> Any:
             _KNOWN.pop(next(iter(_KNOWN)))
         _KNOWN[name] = make()
     return _KNOWN[name]
+
+
+@jax.custom_jvp
+def without_derivative(fact: Any) -> Any:
+    """The fact; whoever differentiates by it is told why not: where prices stand still it would be 0 or NaN."""
+    return fact
+
+
+@without_derivative.defjvp
+def _refused(primals, tangents):
+    raise Refused(
+        "prices of linear wants have no derivative through settle, since bundles jump where goods tie: "
+        "use economy.sensitivity.marginal_welfare, of Fisher markets"
+    )

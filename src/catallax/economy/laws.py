@@ -16,12 +16,14 @@ h = 1 / max(1, s) is the default, 1/2 for utilities of one's own.
 
 from __future__ import annotations
 
+import dataclasses
 import functools as ft
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from catallax.core.agent import Agent, View
@@ -29,6 +31,7 @@ from catallax.core.errors import BadInput, Refused
 from catallax.core.society import Society
 from catallax.economy import eisenberg
 from catallax.economy.bidders import Bidder
+from catallax.economy.facts import without_derivative
 from catallax.economy.responders import Linear, Responder
 from catallax.signals.clearing import Clearing
 from catallax.signals.interior import Interior
@@ -98,7 +101,8 @@ def check(market: Fisher) -> None:
 def society(market: Fisher) -> Society:
     """Buyers and their prices; all budgets together are the unit of money."""
     if market.law is None and market.interior:
-        return following(market)
+        facts = {name: without_derivative(getattr(market, name)) for name in ("valuations", "budgets", "supply")}
+        return following(dataclasses.replace(market, **facts))
     total, dtype = market.budgets.sum(), market.valuations.dtype
     share, supply = market.budgets / total, market.supply
     if market.law == "proportional-response":
@@ -112,8 +116,15 @@ def society(market: Fisher) -> Society:
 
 
 def aim(market: Fisher) -> Any:
-    """The gap at which prices stand still."""
-    return np.asarray(market.goal or AIM[market.valuations.dtype.itemsize], market.valuations.dtype)
+    """The gap at which prices stand still; Newton's estimate is of second order in prices, and Leontief's gap of first."""
+    goal = market.goal or AIM[market.valuations.dtype.itemsize]
+    return np.asarray(goal**2 if recipes(market) else goal, market.valuations.dtype)
+
+
+def recipes(market: Fisher) -> bool:
+    """Whether some want goods in fixed proportions."""
+    fixed = market.elasticity
+    return market.utility == "leontief" if fixed is None or isinstance(fixed, Tracer) else bool((fixed == 0).any())
 
 
 def opening_price(value: Any, share: Any, supply: Any, start: Any) -> Any:

@@ -1,21 +1,24 @@
 """Who coordinates? The same problem in silence, by a signal, by a planner, and with full information."""
 
+import math
 from typing import Any
 
 from catallax.core.answer import Answer
 from catallax.core.errors import Refused
+from catallax.core.outcome import Outcome
 from catallax.core.problem import Problem
 from catallax.measures.bits import bits, full_information
-from catallax.questions.regimes import UNTRIED, Attempt, UntilInterrupted, attempt, coordinated, percent
+from catallax.questions.regimes import UNTRIED, Attempt, UntilInterrupted, attempt, coordinated, headline, percent
 
 REGIMES = ("silence", "signal", "planner", "full_information")
 
 
-def compare(problem: Problem, *, seed: int = 0, tolerance: float = 1e-6, system: str | None = None) -> Answer:
+def compare(problem: Problem, *, seed: int = 0, tolerance: float | None = None, system: str | None = None) -> Answer:
     """One row a regime: status, welfare, rounds, bits a round, seconds, certificate.
 
-    A regime that the problem has not got is a row with status "refused" and its reason among the notes. The
-    outcomes themselves are in `facts["outcomes"]`.
+    `tolerance`: the certificate at which the signal's regime is settled; None for the problem's own. A regime that the
+    problem has not got is a row with status "refused" and its reason among the notes. The outcomes themselves are in
+    `facts["outcomes"]`.
     """
     ways = (problem.silence, lambda: coordinated(problem, seed, tolerance), problem.plan, problem.contest)
     attempts = dict.fromkeys(REGIMES, UNTRIED)
@@ -26,13 +29,22 @@ def compare(problem: Problem, *, seed: int = 0, tolerance: float = 1e-6, system:
     rows = [row(problem, regime, attempts[regime]) for regime in REGIMES]
     notes = [f"{name.replace('_', ' ')}: {a.reason}" for name, a in attempts.items() if a.reason]
     for name, a in attempts.items():
-        notes += [f"{name}: {note}" for note in (a.outcome.notes if a.outcome else ())]
+        notes += [f"{name.replace('_', ' ')}: {note}" for note in (a.outcome.notes if a.outcome else ())]
     facts = dict(problem.words()) | {"seed": seed, "outcomes": {k: a.outcome for k, a in attempts.items()}}
     tried.said(notes, facts)
-    by = {r["regime"]: r[problem.headline] for r in rows}
-    if by["planner"] is not None and by["full_information"]:
-        facts["price_of_the_equilibrium_found"] = by["planner"] / by["full_information"]
+    facts |= prices(problem, *(attempts[k].outcome for k in ("planner", "full_information")))
     return Answer("compare", system or type(problem).__name__.lower(), rows, finding(rows, problem), notes, facts)
+
+
+def prices(problem: Problem, planner: Outcome | None, contest: Outcome | None) -> dict[str, float]:
+    """How many times better the planner does than those who know everything: the problem's own word, or a ratio."""
+    if contest is None:
+        return {}
+    own = {name: float(value) for name, value in contest.values.items() if name.startswith("price_of_")}
+    if own or planner is None:
+        return {name: value for name, value in own.items() if math.isfinite(value)}
+    best, reached = headline(problem, planner), headline(problem, contest)
+    return {"price_of_the_equilibrium_found": best / reached} if best > 0 and reached > 0 else {}
 
 
 def row(problem: Problem, regime: str, tried: Attempt) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Every point is a run: bits through a `Channel`, leaks as a society that believes
 seed but the first disturbs the facts a little, so that the interval is over problems like the one given.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,19 +12,19 @@ import numpy as np
 from catallax.core.answer import Answer
 from catallax.core.channel import Channel
 from catallax.core.errors import Refused
-from catallax.core.outcome import Outcome, Status
+from catallax.core.outcome import CODES, Outcome, Status
 from catallax.core.problem import Problem
 from catallax.core.run import run
 from catallax.measures.bits import bits as bits_of
 from catallax.questions.regimes import (
     NEARBY,
+    Reasons,
     UntilInterrupted,
     headline,
     nearby,
     percent,
     spread,
     unless_interrupted,
-    with_status,
 )
 
 BITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
@@ -39,21 +40,22 @@ def frontier(
     seeds: int = 20,
     seed: int = 0,
     rounds: int = 300,
-    tolerance: float = 1e-6,
+    tolerance: float | None = None,
     nearness: float = NEARBY,
     system: str | None = None,
     look: Callable[[int, int], None] | None = None,
 ) -> Answer:
     """One row a point: its mean headline over `seeds` problems, a 95 % interval, the share settled, bits a round.
 
-    `look(done, of)` is called after each seed.
+    `tolerance`: unrest at which a run stops; None for the problem's own. `look(done, of)` is called after each seed.
     """
+    tolerance = problem.tolerance if tolerance is None else tolerance
     points = [("silence", "silence", 0.0)]
     points += [(f"{b} bit" + "s" * (b > 1), "bits", float(b)) for b in bits]
     points += [("exact", "exact", float(max(32, *bits)) if bits else 32.0)]
     points += [(f"leak {leak:g}", "leak", float(leak)) for leak in leaks]
     found: dict[str, list[tuple[float, bool]]] = {name: [] for name, _, _ in points}
-    notes: list[str] = []
+    why = Reasons()
     with UntilInterrupted(seeds) as tried:
         for k, economy in nearby(problem, seeds, seed, nearness):
             fresh: dict[str, tuple[float, bool]] = {}
@@ -62,8 +64,7 @@ def frontier(
                     outcome = unless_interrupted(reached(economy, kind, told, seed + k, rounds, tolerance))
                     fresh[name] = (headline(economy, outcome), outcome.status is Status.SETTLED)
                 except Refused as refusal:
-                    if f"{name}: {refusal}" not in notes:
-                        notes.append(f"{name}: {refusal}")
+                    why.add(refusal, name)
             for name, sample in fresh.items():
                 found[name].append(sample)
             tried.done += 1
@@ -81,6 +82,7 @@ def frontier(
         )
         for name, kind, told in points
     ]
+    notes = [f"{names}: {reason}" for reason, names in why.listed()]
     notes.append(
         f"The first of {seeds} seeds is the problem as given; each other one disturbs its facts by about {nearness:.0%}. "
         "The band is the 95 % interval of the mean."
@@ -96,7 +98,7 @@ def frontier(
 def reached(problem: Problem, kind: str, told: float, seed: int, rounds: int, tolerance: float) -> Outcome:
     """One point of the frontier."""
     if kind == "silence":
-        return with_status(problem.silence(), Status.SETTLED)  # nothing moves
+        return dataclasses.replace(problem.silence(), code=CODES.index(Status.SETTLED))  # nothing moves
     if kind == "leak":
         return problem.contest(told)
     channel = Channel(bits=int(told)) if kind == "bits" else None
@@ -118,7 +120,8 @@ def finding(rows: list[dict], problem: Problem) -> str:
     """The frontier in one sentence, as the numbers have it."""
     exact = next(r["efficiency"] for r in rows if r["kind"] == "exact")
     points = [r for r in rows if r["kind"] == "bits"]
-    few = [r for r in points if all(s["efficiency"] >= ENOUGH * exact for s in points if s["told"] >= r["told"])]
+    least = exact - (1 - ENOUGH) * abs(exact)
+    few = [r for r in points if all(s["efficiency"] >= least for s in points if s["told"] >= r["told"])]
     full = [r for r in rows if r["kind"] == "leak" and r["told"] == 1.0]
     signal = problem.words().get("signal", "signal")
     if not any(np.isfinite(r["efficiency"]) for r in points):

@@ -1,19 +1,20 @@
 """Is there a master? Remove a share of the agents, at random or the most influential first, and see what is left.
 
-Right after the lesion the survivors still hear the old signal; then they settle afresh. A system without a master
-loses little, and no more by losing its most influential parts than by losing any.
+Right after the lesion the survivors still hear the old signal and are as they were; then they settle afresh. A system
+without a master loses little, and no more by losing its most influential parts than by losing any.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.outcome import Outcome, Status
 from catallax.core.problem import Problem
-from catallax.core.society import populations, size
+from catallax.core.society import is_row, populations, size
 from catallax.measures.influence import influence
 from catallax.questions.regimes import UntilInterrupted, carry_over, coordinated, headline, percent, spread
 
@@ -35,7 +36,8 @@ def lesion(
         raise Refused("a lesion of several populations is not defined: say which one by a problem of your own")
     count = size(whole.society.agents)
     ranked = np.argsort(-influence(whole.society), kind="stable")
-    before = headline(problem, whole)
+    before, asked = headline(problem, whole), fractions
+    fractions = [f for f in asked if not f or round(f * count)]
     tries: dict[tuple[str, float], list] = {(order, f): [] for order in ("random", "influential") for f in fractions}
     with UntilInterrupted(seeds) as tried:
         for k in range(seeds):
@@ -57,9 +59,11 @@ def lesion(
     skipped = sum(len(tries[place]) - len(samples[place]) for place in tries)
     rows = [row(order, fraction, found, before) for (order, fraction), found in samples.items()]
     notes = [
-        "efficiency: right after the lesion, at the old signal; recovered: after settling afresh. Both are of what the "
-        "survivors could reach without the others."
+        "efficiency: right after the lesion, as the survivors were and at the old signal; recovered: after settling afresh. "
+        "Both are of what the survivors could reach without the others."
     ]
+    if len(fractions) < len(asked):
+        notes.append(f"Shares that are less than half of one of {count} agents are left out.")
     if skipped:
         notes.append(f"{skipped} lesions left nothing to coordinate and were passed over.")
     facts = dict(problem.words()) | {"seed": seed, "agents": count}
@@ -73,13 +77,18 @@ def after(problem: Problem, whole: Outcome, keep: Any, seed: int) -> dict[str, f
         left = problem.restrict(keep)
     except Refused:
         return None
-    society = left.society()
-    society = type(society)(society.agents, carry_over(whole.society.signal, society.signal))
-    society = restate(left.society(), society)
+    fresh, old = left.society(), whole.society
+    agents = carry_over(survivors(old.agents, keep), fresh.agents)
+    society = restate(fresh, type(fresh)(agents, carry_over(old.signal, fresh.signal)))
     at_once = headline(left, left.outcome(society))
     rest = coordinated(left, seed)
     settled = rest.status is Status.SETTLED
-    return dict(at_once=at_once, recovered=headline(left, rest), rounds=rest.rounds if settled else float("nan"))
+    return dict(at_once=at_once, recovered=headline(left, rest), rounds=float(rest.rounds) if settled else float("nan"))
+
+
+def survivors(agents: Any, keep: Any) -> Any:
+    """The rows `keep` of a stacked population; what all share stays."""
+    return jax.tree.map(lambda x: x[keep] if is_row(x) else x, agents)
 
 
 def restate(fresh: Any, carried: Any) -> Any:
@@ -110,11 +119,12 @@ def row(order: str, fraction: float, samples: list[dict[str, float]], before: fl
 
 
 def finding(rows: list[dict]) -> str:
-    """The lesion in one sentence."""
-    worst = max((r for r in rows if r["order"] == "influential"), key=lambda r: r["removed"])
-    random = next(r for r in rows if r["order"] == "random" and r["removed"] == worst["removed"])
-    if not (np.isfinite(worst["efficiency"]) and np.isfinite(random["efficiency"])):
-        return "Too little is left after the largest lesion to say."
+    """The lesion in one sentence: the largest that left something to coordinate, in either order."""
+    found = {(r["order"], r["removed"]): r for r in rows if np.isfinite(r["efficiency"])}
+    sizes = [f for order, f in found if order == "influential" and f > 0 and ("random", f) in found]
+    if not sizes:
+        return "Too little is left after any of these lesions to say."
+    worst, random = (found[order, max(sizes)] for order in ("influential", "random"))
     share = f"{worst['removed']:.0%}"
     return (
         f"Without its {share} most influential parts the rest is at {percent(worst['efficiency'])} at once (without any "

@@ -1,5 +1,6 @@
 """The four regimes of a problem, each attempted and timed, and small things that all questions need."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -49,6 +50,22 @@ def unless_interrupted(outcome: Outcome) -> Outcome:
     return outcome
 
 
+class Reasons:
+    """Why something is missing, and of what: each reason is told once."""
+
+    def __init__(self):
+        self.known: dict[str, list[str]] = {}
+
+    def add(self, reason: Any, of: Any) -> None:
+        """Another `of` for this reason, unless it is among them."""
+        names = self.known.setdefault(str(reason), [])
+        names += [str(of)] * (str(of) not in names)
+
+    def listed(self) -> list[tuple[str, str]]:
+        """Each reason, and what it is the reason of, one after the other."""
+        return [(reason, ", ".join(names)) for reason, names in self.known.items()]
+
+
 class Attempt(NamedTuple):
     """What a regime came to: its outcome (None where it was refused), why it was refused, and the seconds it took."""
 
@@ -75,22 +92,21 @@ def attempt(regime: Callable[[], Outcome]) -> Attempt:
         return Attempt(None, str(refusal), time.perf_counter() - began)
 
 
-def coordinated(problem: Problem, seed: int = 0, tolerance: float = 1e-6, rounds: int = ROUNDS) -> Outcome:
-    """The signal's regime at rest: settled with its certificate; run to rest where whole numbers move."""
+def coordinated(problem: Problem, seed: int = 0, tolerance: float | None = None, rounds: int = ROUNDS) -> Outcome:
+    """The signal's regime at rest, with its certificate; run to rest where whole numbers move.
+
+    `tolerance`: the certificate at which it is settled; None for the problem's own.
+    """
+    tolerance = problem.tolerance if tolerance is None else tolerance
     try:
         return settle(problem, tolerance, seed=seed, max_rounds=rounds)
     except Refused:
         outcome = unless_interrupted(run(problem, rounds, seed, tolerance=tolerance))
-    if outcome.status is Status.DONE:
-        return with_status(outcome, Status.UNSETTLED)
-    return outcome
-
-
-def with_status(outcome: Outcome, status: Status) -> Outcome:
-    """The outcome, ended otherwise."""
-    import dataclasses
-
-    return dataclasses.replace(outcome, code=CODES.index(status))
+    if outcome.status not in (Status.DONE, Status.SETTLED):
+        return outcome
+    certificate = float(max(outcome.unrest, problem.gap(outcome)))
+    settled = Status.SETTLED if certificate <= tolerance else Status.UNSETTLED
+    return dataclasses.replace(outcome, code=CODES.index(settled), certificate=certificate)
 
 
 def nearby(problem: Problem, seeds: int, seed: int = 0, size: float = NEARBY) -> Iterator[tuple[int, Problem]]:

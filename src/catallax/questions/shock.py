@@ -1,4 +1,8 @@
-"""Does it reorganise when the world changes? The facts change, the state stays, and rounds are counted to the new rest."""
+"""Does it reorganise when the world changes? The facts change, the state stays, and rounds are counted to the new rest.
+
+It has recovered when 99 % of the way from the headline right after the shock to that of the new rest is behind it for
+good: whatever the headline's sign and unit, and whether the shock makes it rise or fall.
+"""
 
 from typing import Any
 
@@ -18,7 +22,7 @@ from catallax.core.society import HostSociety, Society, as_arrays
 from catallax.questions.lesion import restate
 from catallax.questions.regimes import coordinated, headline, percent
 
-BACK = 0.99  # of the new rest's headline: what recovered means
+BACK = 0.99  # of the way to the new rest's headline: what recovered means
 
 
 def shock(
@@ -27,17 +31,19 @@ def shock(
     size: float = 0.5,
     rounds: int = 60,
     seed: int = 0,
-    tolerance: float = 1e-6,
+    tolerance: float | None = None,
     system: str | None = None,
 ) -> Answer:
     """One row a round after the shock: unrest, headline, distance of the signal to its new rest.
 
-    `size`: how much the facts are disturbed, a share. Raises `Refused` for host societies.
+    `size`: how much the facts are disturbed, a share; `tolerance`: the certificate of both rests (None: the problem's own).
+    Raises `Refused` for host societies.
     """
     if isinstance(problem.society(), HostSociety):
         raise Refused(
             "a host society keeps facts and state where they cannot be told apart: it cannot be shocked from outside"
         )
+    tolerance = problem.tolerance if tolerance is None else tolerance
     old = coordinated(problem, seed, tolerance)
     changed = problem.shocked(make_key(seed), size)
     new = coordinated(changed, seed, tolerance)
@@ -57,7 +63,7 @@ def shock(
                 distance=distance(then, new.society),
             )
         )
-    recovered = back_after([r["efficiency"] for r in rows], BACK * goal, [r["round"] for r in rows])
+    recovered = back_after([r["efficiency"] for r in rows], goal, [r["round"] for r in rows], tolerance)
     facts = dict(problem.words()) | dict(
         seed=seed,
         size=size,
@@ -66,7 +72,9 @@ def shock(
         rest=goal,
         settled=new.status is Status.SETTLED,
     )
-    notes = [f"recovered: within {1 - BACK:.0%} of the new rest's value for good."]
+    notes = [
+        f"recovered: {BACK:.0%} of the way from the value right after the shock to that of the new rest, for good."
+    ]
     if ran.status is Status.INTERRUPTED:
         notes.append(f"interrupted after {ran.rounds} of {rounds} rounds")
         facts["interrupted"] = True
@@ -95,21 +103,25 @@ class Track:
         return [self.form.join([record[name][k] for name in self.names], facts).society for k in range(length)]
 
 
-def distance(then: Society, rest: Society) -> float:
-    """The largest relative difference between what everyone reads now and at the new rest."""
-    far = 0.0
+def distance(then: Society, rest: Society) -> float | None:
+    """The largest relative difference between what everyone reads now and at the new rest; None where nobody reads anything."""
+    far = []
     for a, b in zip(jax.tree.leaves(then.signal.public()), jax.tree.leaves(rest.signal.public()), strict=True):
         a, b = np.asarray(a, float), np.asarray(b, float)
-        far = max(far, float(np.max(np.abs(a - b) / np.maximum(np.abs(b), 1e-300))))
-    return far
+        far.append(float(np.max(np.abs(a - b) / np.maximum(np.abs(b), 1e-300))))
+    return max(far, default=None)
 
 
-def back_after(values: list[float], level: float, rounds: list[int]) -> int | None:
-    """The first round from which on the values stay at or above the level."""
-    below = [k for k, value in enumerate(values) if not value >= level]
-    if not below:
+def back_after(values: list[float], goal: float, rounds: list[int], tolerance: float) -> int | None:
+    """The first round from which on the values stay within 1 - BACK of the first one's distance to the goal.
+
+    The goal is known to about `tolerance` of itself, so as near as that will do.
+    """
+    near = max((1 - BACK) * abs(values[0] - goal), tolerance * abs(goal))
+    away = [k for k, value in enumerate(values) if not abs(value - goal) <= near]
+    if not away:
         return rounds[0]
-    return rounds[below[-1] + 1] if below[-1] + 1 < len(rounds) else None
+    return rounds[away[-1] + 1] if away[-1] + 1 < len(rounds) else None
 
 
 def finding(rows: list[dict], recovered: Any, size: float, problem: Problem) -> str:
@@ -118,5 +130,9 @@ def finding(rows: list[dict], recovered: Any, size: float, problem: Problem) -> 
     fell = f"A shock of {size:.0%} brings {problem.headline} to {percent(start)}"
     if recovered is None:
         return f"{fell}, and {rows[-1]['round']} rounds later it is at {percent(end)}: it has not recovered."
+    if not recovered:
+        return f"{fell}, which is its new rest at once ({percent(end)} in the end)."
     plural = "s" * (recovered != 1)
-    return f"{fell}; {recovered} round{plural} later it is within {1 - BACK:.0%} of its new rest ({percent(end)})."
+    return (
+        f"{fell}; {recovered} round{plural} later {BACK:.0%} of the way to its new rest is behind it ({percent(end)})."
+    )

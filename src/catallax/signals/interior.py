@@ -11,7 +11,7 @@ market of these promises,
 
     (sum_i slope_i) dp = sum_i target_i - supply        (what may stay unsold is on the path too: unsold_j p_j = t / m),
 
-and announces the new prices and the next tightness: a tenth of the one before where buyers keep up with it. Each buyer goes
+and announces the new prices and the next tightness: a fifth of the one before where buyers keep up with it. Each buyer goes
 as far as its own bounds let it; where that is not all the way, the rest is asked for again in the next round. It is
 Mehrotra's kind of method with steps of their own for everyone, which needs no round to agree on a common one.
 
@@ -32,7 +32,7 @@ from catallax.core.channel import Span
 from catallax.core.signal import Signal
 from catallax.signals.price import price_span
 
-TIGHTER = 0.1  # the next tightness, a share of the one before, where buyers keep up
+TIGHTER = 0.2  # the next tightness, a share of the one before, where buyers keep up
 TIGHTEST = 0.1  # the last tightness for all goods, a share of the gap that is the goal
 NEAREST = 0.1  # a price falls to a tenth in a round, at most,
 HIGHEST = 2.0  # and rises by so many times itself
@@ -98,7 +98,7 @@ class Interior(Signal):
         goods = self.supply.size + 2
         mean = (summary.apart + self.unsold @ self.price) / goods
         behind = jnp.where(self.tightness > 0, mean / jnp.where(self.tightness > 0, self.tightness, 1), 1 / TIGHTER)
-        following = self.next * jnp.clip(TIGHTER * behind**2, TIGHTER, 1)
+        following = self.next * jnp.clip(TIGHTER * behind, TIGHTER, 1)
         following = jnp.minimum(jnp.maximum(following, TIGHTEST * self.goal / goods), self.next)
         # at rest; or so near that the slope has no digits left, which is as far as it goes
         rest = (self.unrest(summary) <= self.goal) | ~jnp.isfinite(rose).all()

@@ -123,7 +123,8 @@ def enough(curve: Curve) -> list[int]:
     for point in reversed(curve.where("bits", "exact") if reference is not None else []):
         if not math.isfinite(curve.efficiency[point]):
             continue
-        if curve.efficiency[point] < ENOUGH * curve.efficiency[reference]:
+        best = curve.efficiency[reference]
+        if curve.efficiency[point] < best - (1 - ENOUGH) * abs(best):
             break
         region.insert(0, point)
     return region

@@ -1,0 +1,87 @@
+"""BibTeX of the library and of the methods of its systems, by key."""
+
+LIBRARY = """@software{catallax,
+  title = {catallax: how much should each part be told?},
+  author = {{The catallax authors}},
+  version = {VERSION},
+  year = {2026}
+}"""
+REFERENCES = {
+    "arrow1954existence": """@article{arrow1954existence,
+  author = {Arrow, Kenneth J. and Debreu, Gerard},
+  title = {Existence of an Equilibrium for a Competitive Economy},
+  journal = {Econometrica}, volume = {22}, number = {3}, pages = {265--290}, year = {1954}
+}""",
+    "debreu1951coefficient": """@article{debreu1951coefficient,
+  author = {Debreu, Gerard},
+  title = {The Coefficient of Resource Utilization},
+  journal = {Econometrica}, volume = {19}, number = {3}, pages = {273--292}, year = {1951}
+}""",
+    "shapley1977trade": """@article{shapley1977trade,
+  author = {Shapley, Lloyd and Shubik, Martin},
+  title = {Trade Using One Commodity as a Means of Payment},
+  journal = {Journal of Political Economy}, volume = {85}, number = {5}, pages = {937--968}, year = {1977}
+}""",
+    "dubey1978theory": """@article{dubey1978theory,
+  author = {Dubey, Pradeep and Shubik, Martin},
+  title = {A Theory of Money and Financial Institutions: 28. The Non-Cooperative Equilibria of a Closed Trading
+           Economy with Market Supply and Bidding Strategies},
+  journal = {Journal of Economic Theory}, volume = {17}, number = {1}, pages = {1--20}, year = {1978}
+}""",
+    "eisenberg1959consensus": """@article{eisenberg1959consensus,
+  author = {Eisenberg, Edmund and Gale, David},
+  title = {Consensus of Subjective Probabilities: The Pari-Mutuel Method},
+  journal = {The Annals of Mathematical Statistics}, volume = {30}, number = {1}, pages = {165--168}, year = {1959}
+}""",
+    "gode1993allocative": """@article{gode1993allocative,
+  author = {Gode, Dhananjay K. and Sunder, Shyam},
+  title = {Allocative Efficiency of Markets with Zero-Intelligence Traders: Market as a Partial Substitute for
+           Individual Rationality},
+  journal = {Journal of Political Economy}, volume = {101}, number = {1}, pages = {119--137}, year = {1993}
+}""",
+    "budish2011combinatorial": """@article{budish2011combinatorial,
+  author = {Budish, Eric},
+  title = {The Combinatorial Assignment Problem: Approximate Competitive Equilibrium from Equal Incomes},
+  journal = {Journal of Political Economy}, volume = {119}, number = {6}, pages = {1061--1103}, year = {2011}
+}""",
+    "hart2000simple": """@article{hart2000simple,
+  author = {Hart, Sergiu and Mas-Colell, Andreu},
+  title = {A Simple Adaptive Procedure Leading to Correlated Equilibrium},
+  journal = {Econometrica}, volume = {68}, number = {5}, pages = {1127--1150}, year = {2000}
+}""",
+    "rosenthal1973class": """@article{rosenthal1973class,
+  author = {Rosenthal, Robert W.},
+  title = {A Class of Games Possessing Pure-Strategy {Nash} Equilibria},
+  journal = {International Journal of Game Theory}, volume = {2}, pages = {65--67}, year = {1973}
+}""",
+    "cournot1838recherches": """@book{cournot1838recherches,
+  author = {Cournot, Antoine Augustin},
+  title = {Recherches sur les principes math{\\'e}matiques de la th{\\'e}orie des richesses},
+  publisher = {Hachette}, address = {Paris}, year = {1838}
+}""",
+    "bertrand1883theorie": """@article{bertrand1883theorie,
+  author = {Bertrand, Joseph},
+  title = {Th{\\'e}orie math{\\'e}matique de la richesse sociale},
+  journal = {Journal des Savants}, volume = {67}, pages = {499--508}, year = {1883}
+}""",
+    "wardrop1952some": """@article{wardrop1952some,
+  author = {Wardrop, John Glen},
+  title = {Some Theoretical Aspects of Road Traffic Research},
+  journal = {Proceedings of the Institution of Civil Engineers}, volume = {1}, pages = {325--362}, year = {1952}
+}""",
+    "roughgarden2002selfish": """@article{roughgarden2002selfish,
+  author = {Roughgarden, Tim and Tardos, {\\'E}va},
+  title = {How Bad Is Selfish Routing?},
+  journal = {Journal of the ACM}, volume = {49}, number = {2}, pages = {236--259}, year = {2002}
+}""",
+    "braess1968paradoxon": """@article{braess1968paradoxon,
+  author = {Braess, Dietrich},
+  title = {{\\"U}ber ein {Paradoxon} aus der {Verkehrsplanung}},
+  journal = {Unternehmensforschung}, volume = {12}, pages = {258--268}, year = {1968}
+}""",
+    "pigou1920economics": """@book{pigou1920economics,
+  author = {Pigou, Arthur Cecil},
+  title = {The Economics of Welfare},
+  publisher = {Macmillan}, address = {London}, year = {1920}
+}""",
+}
