@@ -124,7 +124,11 @@ def aim(market: Fisher) -> Any:
 def recipes(market: Fisher) -> bool:
     """Whether some want goods in fixed proportions."""
     fixed = market.elasticity
-    return market.utility == "leontief" if fixed is None or isinstance(fixed, Tracer) else bool((fixed == 0).any())
+    return (
+        market.utility == "leontief"
+        if fixed is None or isinstance(fixed, Tracer)
+        else bool((np.asarray(fixed) == 0).any())
+    )
 
 
 def opening_price(value: Any, share: Any, supply: Any, start: Any) -> Any:
