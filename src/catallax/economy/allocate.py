@@ -3,9 +3,10 @@
     allocation = allocate(valuations, budgets, supply)           prices, bundles, and how far from optimal at most
     allocation = allocation.update(remove=["job 3"], add=...)    again from the prices that were, and what changed hands
 
-Certificates are in float64, and so is the search, but for tolerances of 1e-4 and more: there it is tried in float32 first,
-in half the memory. Buyers who want nothing and goods that nobody wants are left out, get nothing and price 0, and
-are named in the notes. Rooms for buyers come in a few sizes, so that a market whose parties come and go is compiled once.
+Certificates are in float64, and so is the search, but for tolerances of 1e-4 and more where there are no caps: there it is
+tried in float32 first, in half the memory. Buyers who want nothing and goods that nobody wants are left out, get nothing
+and price 0, and are named in the notes. Rooms for buyers come in a few sizes, so that a market whose parties come and go
+is compiled once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from catallax.core.run import run
 from catallax.economy import eisenberg
 from catallax.economy.bidders import ROWS
 from catallax.economy.fisher import KINDS, Fisher
+from catallax.economy.laws import aim
 
 if TYPE_CHECKING:
     from catallax.economy.fairness import Fairness
@@ -179,10 +181,11 @@ def allocate(
     wants, wanted = (np.asarray((value > 0).any(axis) | own) for axis in (1, 0))
     if not wants.any():
         raise BadInput("valuations are all zero: nobody wants anything")
-    for wide in (False, True) if tolerance >= NARROW and not own else (True,):
+    narrow = tolerance >= NARROW and not own and facts["cap"] is None and facts["limit"] is None
+    for wide in (False, True) if narrow else (True,):
         with jax.enable_x64(wide):
             market = cut(facts, wants, wanted, start, np.float64 if wide else np.float32)
-            ran = run(market, MOST, tolerance=market.goal)
+            ran = run(market, MOST, tolerance=float(aim(market)))
             gap, worst = eisenberg.gap(market, ran.values)
         if gap <= tolerance or ran.status is Status.INTERRUPTED:
             break

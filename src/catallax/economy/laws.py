@@ -118,7 +118,7 @@ def society(market: Fisher) -> Society:
 def aim(market: Fisher) -> Any:
     """The gap at which prices stand still; Newton's estimate is of second order in prices, and Leontief's gap of first."""
     goal = market.goal or AIM[market.valuations.dtype.itemsize]
-    return np.asarray(goal**2 if recipes(market) else goal, market.valuations.dtype)
+    return np.asarray((goal / market.supply.size) ** 2 if recipes(market) else goal, market.valuations.dtype)
 
 
 def recipes(market: Fisher) -> bool:

@@ -11,9 +11,9 @@ market of these promises,
 
     (sum_i slope_i) dp = sum_i target_i - supply        (what may stay unsold is on the path too: unsold_j p_j = t / m),
 
-and announces the new prices and the next tightness: a fifth of the one before where buyers keep up with it. Each buyer goes
-as far as its own bounds let it; where that is not all the way, the rest is asked for again in the next round. It is
-Mehrotra's kind of method with steps of their own for everyone, which needs no round to agree on a common one.
+and announces the new prices and the next tightness, a tenth of what it hears. Each buyer goes as far as its own bounds
+let it; where that is not all the way, the rest is asked for again in the next round. It is Mehrotra's kind of method
+with steps of their own for everyone, which needs no round to agree on a common one.
 
 Unrest is the gap of Eisenberg and Gale's programme, as a share of all budgets: sum_i B_i log(V_i / u_i) + p.supply -
 sum_i B_i, and what the bundles exceed the supply by, at what that is worth. Within `goal`, everything stands still.
@@ -32,7 +32,7 @@ from catallax.core.channel import Span
 from catallax.core.signal import Signal
 from catallax.signals.price import price_span
 
-TIGHTER = 0.2  # the next tightness, a share of the one before, where buyers keep up
+TIGHTER = 0.1  # the next tightness, a share of the one heard
 TIGHTEST = 0.1  # the last tightness for all goods, a share of the gap that is the goal
 NEAREST = 0.1  # a price falls to a tenth in a round, at most,
 HIGHEST = 2.0  # and rises by so many times itself
@@ -93,12 +93,9 @@ class Interior(Signal):
         apart = self.next / self.supply.size
         rose = jnp.clip(rose, (NEAREST - 1) * self.price, HIGHEST * self.price)
         unsold = jnp.maximum((apart - self.unsold * rose) / self.price, NEAREST * self.unsold)
-        # if buyers go on falling behind by as much; never looser than before: goods worth next to nothing would swing;
-        # and no tighter than the goal asks for: digits would be lost
+        # never looser than before: goods worth next to nothing would swing; no tighter than the goal asks: digits would be lost
         goods = self.supply.size + 2
-        mean = (summary.apart + self.unsold @ self.price) / goods
-        behind = jnp.where(self.tightness > 0, mean / jnp.where(self.tightness > 0, self.tightness, 1), 1 / TIGHTER)
-        following = self.next * jnp.clip(TIGHTER * behind, TIGHTER, 1)
+        following = TIGHTER * (summary.apart + self.unsold @ self.price) / goods
         following = jnp.minimum(jnp.maximum(following, TIGHTEST * self.goal / goods), self.next)
         # at rest; or so near that the slope has no digits left, which is as far as it goes
         rest = (self.unrest(summary) <= self.goal) | ~jnp.isfinite(rose).all()

@@ -31,6 +31,7 @@ from catallax.signals.price import price_span
 
 HALF = 0.5  # of the fall that a derivative may have risen at a trial
 SHORTEST = 1e-3  # share of a step below which it is taken as it is
+NEAR = 1e-3  # relative difference of prices below which its logarithm is a series
 FURTHEST = 2.0  # longest step in a log price
 
 
@@ -94,8 +95,10 @@ class SecondOrder(Signal):
     def unrest(self, summary: Answers):
         tiny = jnp.finfo(summary.spending.dtype).tiny
         value = jnp.exp(self.log_price) * self.supply
-        ratio = value / jnp.maximum(summary.spending, tiny)
-        short = jnp.where(summary.spending > tiny, ratio - 1 - jnp.log(jnp.maximum(ratio, tiny)), 0)
+        off = (value - summary.spending) / jnp.maximum(summary.spending, tiny)  # p / q - 1
+        near = off * off * (1 / 2 - off / 3 + off * off / 4)  # where the difference has no digits left
+        far = off - jnp.log1p(jnp.maximum(off, tiny - 1))
+        short = jnp.where(summary.spending > tiny, jnp.where(jnp.abs(off) < NEAR, near, far), 0)
         unsold = jnp.where(summary.spending > tiny, 0, value)
         return summary.spending @ short + jnp.sum(unsold)
 
