@@ -15,6 +15,7 @@ from catallax.core.agent import View
 from catallax.economy import Exchange, Fisher
 from catallax.economy.barterers import Barterer
 from catallax.economy.walras import Traders, utilisation
+from catallax.signals.interior import Move
 from catallax.testing import check_problem
 
 INFINITE = np.inf
@@ -138,7 +139,8 @@ def test_promises_are_the_derivative_of_what_is_taken_with_incomes_that_move():
         income = agents.endowment @ after / (after @ path.supply)
         first = at.promise.first + (income - at.budget) / at.worth
         promised = dataclasses.replace(at, promise=at.promise._replace(first=first))
-        return at.bundle.sum(0) + promised.change(rose, path.tightness)["bundle"].sum(0)
+        told = Move(after, rose, path.tightness, path.next)
+        return at.bundle.sum(0) + promised.change(told)["bundle"].sum(0)
 
     slope = trade.stance.slope + jnp.outer(trade.rise, path.supply) / (price @ path.supply)
     np.testing.assert_allclose(wanted(jnp.zeros(4)), trade.stance.target, rtol=1e-9)

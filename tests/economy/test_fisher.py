@@ -208,3 +208,11 @@ def test_in_float32_it_comes_to_what_float32_can_tell():
         assert outcome.status == "settled" and outcome.society.signal.price.dtype == jnp.float32
         beyond = cx.settle(Fisher(*drawn("uniform", 500, 50, 0), goal=1e-9), 1e-8, max_rounds=60)
         assert beyond.status == "unsettled" and np.isfinite(beyond.certificate)  # said, and not broken
+
+
+def test_after_a_shock_buyers_of_linear_wants_find_their_way():
+    random = np.random.default_rng(1)
+    market = Fisher(random.lognormal(size=(8, 4)), random.random(8) + 0.5, np.ones(4))
+    answer = cx.questions.shock(market, rounds=20, tolerance=1e-4)
+    assert answer.rows[0]["efficiency"] < 0.95 and answer.rows[-1]["efficiency"] > 0.9999
+    assert answer.facts["recovered"] is not None

@@ -83,7 +83,7 @@ def test_the_slope_has_all_its_digits_where_one_good_is_nearly_all_of_it(money):
     bidders = Bidder.opening(value, budget, jnp.full(4, one / 4), jnp.full(4, one), money)
     ratio = jnp.array([[1e-9, 1e12, 1.0, 1e-3]], jnp.float32)  # of what is held to its slack
     bidders = dataclasses.replace(bidders, slack=bidders.bundle / ratio)
-    margin, tightness = bidders.margin(one / 100), one / 100
+    margin, tightness = bidders.margin(jnp.full(4, one / 4), one / 100), one / 100
     promise = bidders.promised(*margin, tightness)
     h, v, fixed = (np.asarray(x[0], np.longdouble) for x in (margin[0], value, promise.fixed))
     expected = np.diag(h) - np.outer(h * v, h * v) / (fixed + (h * v * v).sum())

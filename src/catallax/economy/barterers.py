@@ -45,6 +45,6 @@ class Barterer(Agent):
         income, promise = at.budget + earned, at.promise._replace(first=at.promise.first + earned / at.worth)
         at = dataclasses.replace(at, promise=promise).moved(told.move)
         at, stance = dataclasses.replace(at, budget=income).stance(told.move)
-        margin = at.margin(told.move.next)[0] * at.value / (at.promise.big * at.worth)[:, None]
+        margin = at.margin(told.move.price, told.move.next)[0] * at.value / (at.promise.big * at.worth)[:, None]
         slope = stance.slope - margin.T @ self.endowment / told.worth
         return Barterer(self.endowment, at), Trade(stance._replace(slope=slope), income @ margin)

@@ -11,7 +11,7 @@ may hold of good j, the conditions on the path of tightness t are
 
 Newton's step, told dp, is in closed form: with h_j = x_j / z_j (h_0 = k / z_0),
 
-    dz = dp + dr - v dl           dx = t B / z - x - h dz
+    dz = dp + dr - v dl           dx = t B / z - x - h dz          (and more where facts have changed: z's residual)
 
     [u/l + h.v^2 + h_0     -h.v        ] [dl]   [B/l - t B (v.(1/z) + 1/z_0)]   [(h v).dp]
     [     -h.v         w/r + sum_j h_j ] [dr] = [t B (1/r + sum_j 1/z_j) - c] + [-h.dp   ]
@@ -38,6 +38,7 @@ from catallax.signals.interior import Move, Stance
 BYTES = 2**21  # of a table answered at a time: the few that lie between stay in the cache, and all cores have enough
 ROWS = 512  # buyers answered at a time, at least: with fewer there is no end of blocks
 HELD = ("bundle", "kept", "spare", "left")  # what moves by the share that keeps all of it positive
+ROUNDED = 1e-6  # of a price, up to which a residual is float32's rounding
 SHORT = 0.9  # of the way to where something turns negative
 
 
@@ -124,18 +125,24 @@ class Bidder(Agent):
         moved, stances = jax.lax.map(few, cut)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), moved), jax.tree.map(lambda x: x.sum(0), stances)
 
-    def margin(self, tightness):
-        """(h, a) [buyers, goods]: dx = a - h dz."""
+    def margin(self, price, tightness):
+        """(h, a) [buyers, goods]: dx = a - h (dz - residual)."""
         apart = (tightness * self.budget)[:, None]
-        h, a = self.bundle / self.slack, apart / self.slack - self.bundle
+        h, a = self.bundle / self.slack, (apart - self.bundle * self.residual(price)) / self.slack - self.bundle
         if self.limit is None:
             return h, a
         shrunk = 1 / (1 + h * self.premium / self.left)
         return h * shrunk, (a - h * (apart / self.left - self.premium)) * shrunk
 
+    def residual(self, price):
+        """By how much slack is not what it is called: 0 but for rounding, which is left alone, and where facts have changed."""
+        dear = price + (0 if self.rent is None else self.rent[:, None]) + (0 if self.premium is None else self.premium)
+        off = dear - self.worth[:, None] * self.value - self.slack
+        return jnp.where(jnp.abs(off) > ROUNDED * dear, off, 0)
+
     def moved(self, told: Move) -> "Bidder":
         """Stacked buyers after the step that the announced move of prices asks for."""
-        more = self.change(told.rose, told.tightness)
+        more = self.change(told)
         primal = ft.reduce(jnp.minimum, [least(getattr(self, f), more[f]) for f in HELD if f in more])
         going = (told.tightness > 0).astype(primal.dtype)
         share: dict[str, Any] = dict.fromkeys(HELD, going * primal)
@@ -143,9 +150,10 @@ class Bidder(Agent):
         new = {f: getattr(self, f) + along(share.get(f, whole), d) * d for f, d in more.items()}
         return dataclasses.replace(self, **new)
 
-    def change(self, rose, tightness) -> dict[str, Any]:
-        """The change of every field that moves, when prices rise by `rose`."""
-        h, a = self.margin(tightness)
+    def change(self, told: Move) -> dict[str, Any]:
+        """The change of every field that moves, prices having risen."""
+        rose, tightness, before = told.rose, told.tightness, told.price - told.rose
+        h, a = self.margin(before, tightness)
         promise, capped = self.promise, self.cap is not None
         first = promise.first + goods(h * self.value * rose)
         dl, dr = promise.duals(first, promise.second - h @ rose if capped else None)
@@ -163,6 +171,7 @@ class Bidder(Agent):
             dear = dear + premium
         if self.kept is not None:
             more |= {"kept": tightness * self.budget / self.idle - self.kept + self.kept / self.idle * dl}
+        dear = dear + self.residual(before)
         # Prices have moved for all; the worth of utility is the buyer's own, and gives way so that slacks stay positive.
         room = jnp.where(self.value > 0, (SHORT * self.slack + dear) / self.value, jnp.inf)
         dl = jnp.minimum(dl, jnp.min(room, 1))
@@ -175,7 +184,7 @@ class Bidder(Agent):
 
     def stance(self, told: Move) -> tuple["Bidder", Stance]:
         """Stacked buyers with a new promise, and the sum of what they hold and would take."""
-        h, a = self.margin(told.next)
+        h, a = self.margin(told.price, told.next)
         promise = self.promised(h, a, told.next)
         dl, dr = promise.duals(promise.first, promise.second)
         root = jnp.sqrt(promise.big)
