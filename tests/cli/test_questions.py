@@ -189,3 +189,11 @@ def test_ctrl_c_before_anything_is_complete(catallax, economy, monkeypatch, tmp_
     assert result.exit_code == 130
     assert "interrupted" in result.stderr and not result.stdout
     assert not out.exists()
+
+
+def test_a_market_is_told_in_few_bits_by_the_law_that_can(told, tmp_path):
+    path = tmp_path / "bids.csv"
+    path.write_text("buyer,a,b\nann,2,1\nbob,1,3\ncat,1,1\n")
+    rows = told("frontier", "fisher", path, "--seeds", "1")["rows"]
+    few = [row for row in rows if "bit" in str(row["point"])]
+    assert few and all(row["efficiency"] is not None and row["efficiency"] > 0.5 for row in few)

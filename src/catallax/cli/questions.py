@@ -66,6 +66,8 @@ def frontier(
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
 
+        narrow = find(system).narrow
+        problem = problem if narrow is None else narrow(problem)
         return questions.frontier(problem, seed=seed, seeds=seeds, system=label, look=look)
 
     answered("frontier", system, file, seed, out, as_json, ask, seeds=seeds)

@@ -3,6 +3,7 @@
 Nothing is imported before it is asked for: `catallax --help` and `catallax list` load no JAX.
 """
 
+import dataclasses
 import difflib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from catallax.core.errors import BadInput
 
 class System(NamedTuple):
     """A name's meaning: a sentence, the example, what to cite (keys of `cli.references`); and, where there is such a thing, the
-    columns of its files, how to read one, and problems drawn at random (seed -> problem).
+    columns of its files, how to read one, problems drawn at random (seed -> problem), and how it is told in few bits.
     """
 
     summary: str
@@ -22,6 +23,7 @@ class System(NamedTuple):
     columns: str = ""
     read: Callable[[Path], Any] | None = None
     drawn: Callable[[int], Any] | None = None
+    narrow: Callable[[Any], Any] | None = None  # the same problem, told in a way that few bits can carry
 
 
 def economy() -> Any:
@@ -42,6 +44,11 @@ def market(path: Path) -> Any:
 
     bids = read_bids(path)
     return economy().Fisher(bids.valuations, bids.budgets, bids.supply, names=bids.names, goods=bids.goods)
+
+
+def answered_by_bids(market: Any) -> Any:
+    """Buyers of linear wants who answer prices by bids: the path of bundles, which is quicker, needs all bits."""
+    return dataclasses.replace(market, law="proportional-response")
 
 
 def drawn_market(seed: int, buyers: int = 8, goods: int = 4) -> Any:
@@ -68,6 +75,7 @@ SYSTEMS = {
         "buyer[,budget],<good>... or buyer,good,value",
         market,
         drawn_market,
+        answered_by_bids,
     ),
     "auction": System(
         "buyers and sellers who bid at random, within their budgets, and an order book",
