@@ -3,7 +3,7 @@
     python -m benchmarks.courses [--quick] [--json] [--device cpu]
 
 Every rule shares the same seats among the same students. Ours searches prices until nearly all is cleared, then hands
-out seats within the capacities (`catallax.economy.ceei`); serial dictatorship gives each student in turn its best
+out seats within the capacities (`catallax.economy.courses.ceei`); serial dictatorship gives each student in turn its best
 bundle of what is left; round robin lets each in turn pick one course. fairpyx runs in its own environment.
 
 Beside the clearing error stands Budish's bound, sqrt(min(2 k, M) M) / 2; beside the sum of values (a share of the best
@@ -81,7 +81,7 @@ def serial_dictatorship(problem: Any) -> Any:
     """Each in turn, in an order by lot, takes its best bundle of what is left."""
     import numpy as np
 
-    from catallax.economy.bundles import best_bundle
+    from catallax.economy.courses.bundles import best_bundle
 
     students, left = problem.students, problem.capacities.copy()
     taken = np.zeros(problem.values.shape, bool)
@@ -223,7 +223,7 @@ def table(title: str, problems: list[Any], peer: list[Any], seconds: int) -> har
 
 def ariel() -> Any:
     """The instance of the file, or a sentence that says why not."""
-    from catallax.economy.ceei import Courses
+    from catallax.economy.courses.ceei import Courses
 
     try:
         return Courses.read(data.path(ARIEL))
@@ -236,7 +236,7 @@ def benchmark(options: harness.Options) -> harness.Report:
     device = harness.choose_device(options.device)
     import numpy as np
 
-    from catallax.economy.ceei import Courses
+    from catallax.economy.courses.ceei import Courses
 
     seeds, seconds = range(QUICK_SEEDS if options.quick else SEEDS), 1 if options.quick else SEARCH
     found, tables = ariel(), []

@@ -47,7 +47,7 @@ def drawn(seed: int, shape: tuple[int, ...]) -> Any:
 
 def ours(games: list[Any]) -> tuple[list[list[Any]], harness.Timing]:
     """Our equilibria of each game, and the time of all."""
-    from catallax.economy import nash
+    from catallax.economy.play import nash
 
     found = [[e.strategies for e in nash.equilibria(game).found] for game in games]
     return found, harness.measure(lambda: [nash.equilibria(game) for game in games])
@@ -67,7 +67,7 @@ def row(who: str, method: str, games: list[Any], found: list[list[Any]], seconds
     """One row of a size."""
     import numpy as np
 
-    from catallax.economy import nash
+    from catallax.economy.play import nash
 
     gains = [
         nash.gains(g, [np.asarray(x) for x in pair]) for g, pairs in zip(games, found, strict=True) for pair in pairs
@@ -160,7 +160,7 @@ def mean(values: list[float]) -> float | None:
 
 def reached(game: Any, outcome: Any) -> dict[str, float]:
     """Total payoffs as shares of the way from the worst joint action to the best."""
-    from catallax.economy import nash
+    from catallax.economy.play import nash
 
     every = game.worth.sum(0)
 

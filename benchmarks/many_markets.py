@@ -3,7 +3,7 @@
     python -m benchmarks.many_markets [--quick] [--json] [--device cpu|gpu]
 
 Both sides get the same arrays and the same tolerance, and what they answer is judged by the same few lines of float64
-(`benchmarks.markets.gap_of`; for quasi-linear wants by `catallax.economy.eisenberg`'s formula, restated here). The loop is of a
+(`benchmarks.markets.gap_of`; for quasi-linear wants by `economy.buyers.eisenberg`'s formula, restated here). The loop is of a
 sample of the markets, and its time is scaled to all. The first call of either, which compiles, is shown apart.
 """
 

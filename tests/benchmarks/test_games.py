@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks import games
-from catallax.economy import nash
+from catallax.economy.play import nash
 
 
 def test_the_same_equilibria_in_any_order_and_no_others():

@@ -12,7 +12,8 @@ import catallax as cx
 from catallax.core.agent import HostAgent
 from catallax.core.settle import root
 from catallax.core.society import HostSociety
-from catallax.economy import Exchange, walras
+from catallax.economy import Exchange
+from catallax.economy.trade import walras
 from catallax.testing import check_gradient
 
 LAWS = [("posts", 0.5), ("multiplicative", 0.3), ("additive", 0.5)]

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 import catallax as cx
 from catallax import questions
-from catallax.economy import seating
-from catallax.economy.bundles import best_bundle, best_bundles
-from catallax.economy.ceei import Courses
-from catallax.economy.seats import clearing
+from catallax.economy.courses import seating
+from catallax.economy.courses.bundles import best_bundle, best_bundles
+from catallax.economy.courses.ceei import Courses
+from catallax.economy.courses.seats import clearing
 from catallax.measures.fairness import envy_up_to_one
 from catallax.testing import check_problem
 
@@ -186,7 +186,7 @@ def test_regimes_are_in_their_order(small, rest):
 
 
 def test_too_many_pairs_are_not_planned(small, monkeypatch):
-    monkeypatch.setattr("catallax.economy.ceei.LARGEST", 10)
+    monkeypatch.setattr("catallax.economy.courses.ceei.LARGEST", 10)
     fresh = dataclasses.replace(small, capacities=small.capacities + 1)
     with pytest.raises(cx.Refused, match="too many for an exact plan"):
         fresh.plan()

@@ -9,8 +9,9 @@ import pytest
 from scipy.optimize import minimize
 
 import catallax as cx
-from catallax.economy import Exchange, walras
-from catallax.economy.contest import best_bids
+from catallax.economy import Exchange
+from catallax.economy.trade import walras
+from catallax.economy.trade.contest import best_bids
 from catallax.testing import check_problem
 
 

@@ -13,8 +13,8 @@ from scipy.optimize import linprog
 import catallax as cx
 from catallax.core.agent import View
 from catallax.economy import Exchange, Fisher
-from catallax.economy.barterers import Barterer
-from catallax.economy.walras import Traders, utilisation
+from catallax.economy.trade.barterers import Barterer
+from catallax.economy.trade.walras import Traders, utilisation
 from catallax.signals.interior import Move
 from catallax.testing import check_problem
 

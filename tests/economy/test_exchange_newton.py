@@ -9,7 +9,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import catallax as cx
-from catallax.economy import Exchange, walras
+from catallax.economy import Exchange
+from catallax.economy.trade import walras
 from catallax.economy.utility import CobbDouglas, Utility
 from catallax.testing import check_gradient
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import catallax as cx
-from catallax.economy import nash, textbook
+from catallax.economy import textbook
 from catallax.economy.games import NormalForm
-from catallax.economy.regret import at_rest
+from catallax.economy.play import nash
+from catallax.economy.play.regret import at_rest
 from catallax.measures.bits import bits
 from catallax.questions import compare, frontier, lesion, replicate, shock
 from catallax.questions.regimes import coordinated

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from jax.scipy.special import logsumexp
 
 import catallax as cx
-from catallax.economy import Fisher, Utility, eisenberg
+from catallax.economy import Fisher, Utility
+from catallax.economy.buyers import eisenberg
 from catallax.questions import compare, frontier
 from catallax.testing import check_problem
 

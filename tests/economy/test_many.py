@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import catallax as cx
 from catallax.core.outcome import Status
-from catallax.economy import allocate, allocate_many, eisenberg, many
+from catallax.economy import allocate, allocate_many, many
+from catallax.economy.buyers import eisenberg
 from catallax.economy.fisher import Fisher
 
 MARKETS, BUYERS, GOODS = 7, 6, 4

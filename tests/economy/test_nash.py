@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import catallax as cx
-from catallax.economy import nash
+from catallax.economy.play import nash
 
 CHICKEN = np.array([[[6.0, 2], [7, 0]], [[6, 7], [2, 0]]])  # Aumann's
 

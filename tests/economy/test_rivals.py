@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import catallax as cx
-from catallax.economy import Fisher, Utility, rivals
+from catallax.economy import Fisher, Utility
+from catallax.economy.buyers import rivals
 from catallax.questions import replicate
 
 KINDS = [

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import catallax as cx
-from catallax.economy.assignment import assign, balance, paths_of
-from catallax.economy.roads import derivative, onto_simplex, times
+from catallax.economy.network.assignment import assign, balance, paths_of
+from catallax.economy.network.roads import derivative, onto_simplex, times
 from catallax.economy.routing import Routing
 from catallax.questions import compare, frontier, lesion, replicate, shock
 from catallax.testing import check_gradient, check_problem

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from catallax.core.errors import BadInput
-from catallax.economy.table import check_facts, read_exchange, valley
+from catallax.economy.trade.table import check_facts, read_exchange, valley
 
 HEADER = "agent,endowment:grain,endowment:fish,taste:fish,taste:grain,elasticity"
 ROWS = ("farmer,40,1.5,0.5,0.6,2", "fisher,2,25,0.7,0.3,0.5")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize, root
 
 from catallax.core.errors import BadInput, Refused
-from catallax.economy.walras import Traders, equilibrium_cobb_douglas, excess, plan, utilisation
+from catallax.economy.trade.walras import Traders, equilibrium_cobb_douglas, excess, plan, utilisation
 
 ELASTICITIES = st.one_of(
     st.sampled_from([0.0, 1.0, 1 - 1e-9, 1 + 1e-9, 1 - 1e-4, 1 + 1e-4, 0.05]), st.floats(0.05, 20.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from catallax.core.agent import View
-from catallax.economy.traders import PriceTaker
+from catallax.economy.trade.traders import PriceTaker
 from catallax.economy.utility import CES
 from catallax.signals.newton import BOUT, NewtonPrices, newton
 from catallax.signals.second_order import Answers

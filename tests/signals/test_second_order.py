@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from catallax.core.agent import View
-from catallax.economy.bidders import Bidder, slope_of
+from catallax.economy.buyers.bidders import Bidder, slope_of
 from catallax.signals.interior import Interior, cleared
 from catallax.signals.second_order import Answers, SecondOrder, newton
 

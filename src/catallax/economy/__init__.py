@@ -14,12 +14,12 @@ from catallax.economy.games import NormalForm as NormalForm
 from catallax.economy.many import Allocations as Allocations
 from catallax.economy.many import allocate_many as allocate_many
 from catallax.economy.routing import Routing as Routing
-from catallax.economy.traders import Influencer as Influencer
-from catallax.economy.traders import PriceTaker as PriceTaker
+from catallax.economy.trade.traders import Influencer as Influencer
+from catallax.economy.trade.traders import PriceTaker as PriceTaker
 from catallax.economy.utility import Utility as Utility
 
 if TYPE_CHECKING:
-    from catallax.economy.ceei import Courses as Courses
+    from catallax.economy.courses.ceei import Courses as Courses
 
 __all__ = [
     "Allocation",
@@ -44,7 +44,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`Courses` brings numba along: only for those who ask for it."""
     if name == "Courses":
-        from catallax.economy.ceei import Courses
+        from catallax.economy.courses.ceei import Courses
 
         return Courses
     raise AttributeError(f"module 'catallax.economy' has no attribute {name!r}")

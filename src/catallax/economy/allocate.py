@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from catallax.core.errors import BadInput
 from catallax.core.outcome import Status
 from catallax.core.run import run
-from catallax.economy import eisenberg
-from catallax.economy.bidders import ROWS
+from catallax.economy.buyers import eisenberg
+from catallax.economy.buyers.bidders import ROWS
+from catallax.economy.buyers.laws import aim
 from catallax.economy.fisher import KINDS, Fisher
-from catallax.economy.laws import aim
 
 if TYPE_CHECKING:
     from catallax.economy.fairness import Fairness

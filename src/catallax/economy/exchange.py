@@ -12,7 +12,7 @@ How prices move is the economy's `law`:
     additive          (tatonnement, `signals.price`)
     second-order      traders say how demand moves with prices, incomes included: Newton's steps (`signals.newton`)
     interior          linear wants alone (elasticity infinite): no price tells which of equally good bundles to buy, so
-                      traders hold bundles and follow a path (`economy.barterers`, `signals.barter`)
+                      traders hold bundles and follow a path (`economy.trade.barterers`, `signals.barter`)
 
 With elasticities below 1 equilibria may be several: what certifies one is excess demand, not another's prices. The headline,
 efficiency, is Debreu's coefficient of resource utilisation: the share of all goods that, better shared, would make everyone
@@ -40,13 +40,13 @@ from catallax.core.outcome import Outcome, digest
 from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Grid, Scene
 from catallax.core.society import Society
-from catallax.economy import contest, judgement, prices
 from catallax.economy.facts import floats
-from catallax.economy.own import Own
-from catallax.economy.table import check_facts, read_exchange, valley
-from catallax.economy.traders import Influencer
+from catallax.economy.trade import contest, judgement, prices
+from catallax.economy.trade.own import Own
+from catallax.economy.trade.table import check_facts, read_exchange, valley
+from catallax.economy.trade.traders import Influencer
+from catallax.economy.trade.walras import Traders
 from catallax.economy.utility import CES, CobbDouglas, Utility
-from catallax.economy.walras import Traders
 
 
 class Exchange(Problem):
@@ -60,7 +60,7 @@ class Exchange(Problem):
 
     In float32 prices of linear wants stand still at a gap of 5e-5: settle to `tolerance=1e-4` there, or use float64.
 
-    **Raises** `BadInput` where a fact is missing or impossible (see `economy.table`).
+    **Raises** `BadInput` where a fact is missing or impossible (see `economy.trade.table`).
     """
 
     endowment: Float[Array, "traders goods"] = eqx.field(converter=floats)
@@ -217,7 +217,7 @@ class Exchange(Problem):
         return judgement.efficiency(self, outcome)
 
     def gap(self, outcome: Outcome) -> float:
-        """How far from equilibrium (`economy.judgement`); of influencers, the largest gain left to one."""
+        """How far from equilibrium (`economy.trade.judgement`); of influencers, the largest gain left to one."""
         influencers = outcome.society is not None and isinstance(outcome.society.agents, Influencer)
         return self.gain(outcome) if influencers else judgement.gap(self, outcome)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from catallax.core.errors import Refused
-from catallax.economy.demand import Traders
+from catallax.economy.trade.demand import Traders
 from catallax.measures import fairness as measures
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ rents of the caps, and V_i is what the budget buys at p_j + r_i + r_ij. The gap 
 float64, by other code than the buyers'.
 
     silence           everyone gets the budget's share of everything
-    signal            prices, by one of the laws of `economy.laws`
+    signal            prices, by one of the laws of `economy.buyers.laws`
     planner           maximises sum_i B_i log u_i: proportional response, a mirror descent of its own, or `walras.plan`
-    full information  everyone knows how the own bid moves the prices (`economy.rivals`)
+    full information  everyone knows how the own bid moves the prices (`economy.buyers.rivals`)
 
 E. Eisenberg and D. Gale, Ann. Math. Stat. 30, 1959. V. Shmyrev, An algorithm for finding equilibrium in the linear exchange
 model with fixed budgets, J. Applied and Industrial Mathematics 3, 2009. B. Birnbaum, N. Devanur and L. Xiao, Distributed
@@ -39,7 +39,7 @@ from catallax.core.outcome import CODES, Outcome, Status, digest
 from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Scene
 from catallax.core.society import Society
-from catallax.economy import eisenberg, laws, rivals
+from catallax.economy.buyers import eisenberg, laws, rivals
 from catallax.economy.facts import floats
 from catallax.economy.utility import CES, CobbDouglas, Utility
 from catallax.measures.welfare import gini, share_of_optimum
@@ -57,7 +57,7 @@ class Fisher(Problem):
     the start; `seats`: buyers that the society has room for (those beyond have next to no budget: with it, markets of
     many sizes are compiled once); `names`, `goods`: for messages and pictures; `law`: how prices move: None (the interior
     path for linear wants, Newton for the others), "tatonnement" or "proportional-response", which hear prices through
-    any `Channel`; `step`: how far in a round (see `economy.laws`).
+    any `Channel`; `step`: how far in a round (see `economy.buyers.laws`).
 
     In float32 prices of linear wants stand still at a gap of 5e-5: settle to `tolerance=1e-4` there, or use float64
     (`jax_enable_x64`), as `allocate` does.

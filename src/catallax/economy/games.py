@@ -34,8 +34,8 @@ from catallax.core.problem import Problem
 from catallax.core.run import run
 from catallax.core.scene import Bars, Grid, Scene
 from catallax.core.society import Society
-from catallax.economy import nash
-from catallax.economy.regret import Hindsight, RegretMatcher
+from catallax.economy.play import nash
+from catallax.economy.play.regret import Hindsight, RegretMatcher
 
 MOST = 2**24  # numbers in a table of payoffs
 

@@ -28,8 +28,8 @@ from catallax.core.agent import View
 from catallax.core.errors import BadInput
 from catallax.core.outcome import Status
 from catallax.economy.allocate import MOST, Allocation, left_out
-from catallax.economy.bidders import Bidder
-from catallax.economy.laws import NOTHING
+from catallax.economy.buyers.bidders import Bidder
+from catallax.economy.buyers.laws import NOTHING
 from catallax.signals.interior import Interior
 
 Floats = NDArray[np.float64]
@@ -240,7 +240,7 @@ def delivered(part: Seats, price: Any, bundle: Any, kept: Any, rounds: Any) -> t
 
 
 def certified(seats: Seats, price: Floats, bundle: Floats, kept: Floats) -> dict[str, Any]:
-    """Utilities, and by the rules of `economy.eisenberg` how far each market is from its optimum at most."""
+    """Utilities, and by the rules of `economy.buyers.eisenberg` how far each market is from its optimum at most."""
     value, budget, supply, wants, wanted, money = seats
     budget = np.where(wants, budget, 0)
     total = budget.sum(1)

@@ -35,11 +35,11 @@ from catallax.core.problem import Problem
 from catallax.core.scene import Scene
 from catallax.core.settle import settle
 from catallax.core.society import Society
-from catallax.economy.assignment import Paths, assign, gap_of, most_to_save, paths_of
 from catallax.economy.checks import check_numbers
 from catallax.economy.facts import floats, remember
-from catallax.economy.road_map import Road, drawn
-from catallax.economy.roads import Times, Traveller, derivative, independent, stride, times
+from catallax.economy.network.assignment import Paths, assign, gap_of, most_to_save, paths_of
+from catallax.economy.network.road_map import Road, drawn
+from catallax.economy.network.roads import Times, Traveller, derivative, independent, stride, times
 
 AIMS = (1e-6, 1e-7, 1e-8)  # of a contest: tolerances, one after the other, until its gap is within the first
 

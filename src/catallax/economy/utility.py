@@ -10,9 +10,9 @@ utility), y = log p and a budget B, Roy's identity gives the shares of spending 
     CES           u = (sum_j a_j x_j^r)^(1/r), r = (s - 1)/s     s_j proportional to a_j^s p_j^(1-s)
     Cobb-Douglas  s = 1: the tastes, made to sum to 1, are the shares, whatever the prices
     Leontief      s = 0: u = min over a_j > 0 of x_j / a_j, by definition; shares proportional to a_j p_j
-    linear        s = infinite: demand is set-valued, see `economy.bidders`
+    linear        s = infinite: demand is set-valued, see `economy.buyers.bidders`
 
-The float64 judge of outcomes is `economy.walras`; this file is what agents carry.
+The float64 judge of outcomes is `economy.trade.walras`; this file is what agents carry.
 
 K. Arrow, H. Chenery, B. Minhas and R. Solow, Capital-labor substitution and economic efficiency, 1961.
 R. Roy, La distribution du revenu entre les divers biens, Econometrica 15, 1947.

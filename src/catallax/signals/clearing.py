@@ -2,7 +2,7 @@
 
     p_j = m_j / s_j,   m_j = sum_i b_ij                 bids b [money], supply s [units]
 
-Buyers hold bids and adjust them to prices (`economy.responders`: proportional response), so prices that rest prove
+Buyers hold bids and adjust them to prices (`economy.buyers.responders`: proportional response), so prices that rest prove
 nothing: bids may still creep. Each buyer says beside its bids by how much it fell short at the prices it heard, B log(V/u)
 plus the money that it keeps, and the sum of that is the gap of Eisenberg and Gale's programme:
 

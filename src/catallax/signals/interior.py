@@ -1,6 +1,6 @@
 """Prices by a path through the interior: what an auctioneer does whose buyers hold goods and trade at the margin.
 
-Buyers of linear wants (`economy.bidders`) hold bundles x_i and know by how much each good is too dear for them, z_ij >= 0.
+Buyers of linear wants (`economy.buyers.bidders`) hold bundles x_i and know by how much each good is too dear for them, z_ij >= 0.
 At the equilibrium x_ij z_ij = 0; on the central path x_ij z_ij = t B_i, and t, the *tightness*, falls to 0. Told how
 prices move, dp, a buyer follows the path by itself, and says in advance how much it would take at the margin:
 

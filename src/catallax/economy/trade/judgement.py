@@ -19,9 +19,9 @@ from catallax.core.anderson import Anderson
 from catallax.core.errors import Refused
 from catallax.core.outcome import CODES, Outcome, Status
 from catallax.core.settle import settle
-from catallax.economy import walras
 from catallax.economy.facts import remember
 from catallax.economy.fisher import Fisher
+from catallax.economy.trade import walras
 from catallax.measures.welfare import gini, rationed, share_of_optimum
 
 if TYPE_CHECKING:

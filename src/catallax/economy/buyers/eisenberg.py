@@ -15,7 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from catallax.core.errors import BadInput, Refused
-from catallax.economy import walras
+from catallax.economy.trade import walras
 
 if TYPE_CHECKING:
     from catallax.economy.fisher import Fisher

@@ -7,8 +7,8 @@ l of its own effect, x_j = s_j b_j / (A_j + l b_j), and it solves max u(x(b)), s
     quasi-linear   the same with y >= 1: money kept is worth 1
     CES            x_j (1 - z_j)^(-2 s) = t (a_j S_j / A_j)^s,  z_j = l x_j / S_j          t by Newton in a bracket
 
-the last as in `economy.traders`, for a fixed budget. Substitutes (s > 1) of who knows less of its effect respond more strongly,
-so bids move the share l of the way to the best response: without that, linear wants of l = 1/4 go round in circles. Taking
+the last as in `economy.trade.traders`, for a fixed budget. Substitutes (s > 1) of who knows less of its effect respond more
+strongly, so bids move the share l of the way to the best response: without that, linear wants of l = 1/4 go round in circles. Taking
 turns may or may not lead to Nash's equilibrium; its certificate
 (l = 1) shares no code with these. log u is concave in b, so no bids b' bring more than, from the bids b,
 
@@ -32,8 +32,8 @@ import numpy as np
 
 from catallax.core.errors import Refused
 from catallax.core.precision import doubled
-from catallax.economy import eisenberg
-from catallax.economy.traders import fill, within_budget
+from catallax.economy.buyers import eisenberg
+from catallax.economy.trade.traders import fill, within_budget
 
 if TYPE_CHECKING:
     from catallax.economy.fisher import Fisher

@@ -1,4 +1,4 @@
-"""Walras' prices, and the float64 judge of exchange: a door to `economy.demand` (what traders want) and `economy.duals`
+"""Walras' prices, and the float64 judge of exchange: a door to `economy.trade.demand` (what traders want) and `economy.trade.duals`
 (Debreu's coefficient, the planner), and what remains of the market itself: its excess demand, its prices in closed form.
 
 W. Grassmann, M. Taksar and D. Heyman, Regenerative analysis and steady state distributions for Markov chains, Oper. Res.
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from catallax.core.errors import BadInput, Refused
-from catallax.economy.demand import Floats, Traders, check
-from catallax.economy.duals import Plan, plan, spread_over, utilisation
-from catallax.economy.linear_programme import Certified
+from catallax.economy.trade.demand import Floats, Traders, check
+from catallax.economy.trade.duals import Plan, plan, spread_over, utilisation
+from catallax.economy.trade.linear_programme import Certified
 
 __all__ = ["Certified", "Plan", "Traders", "equilibrium_cobb_douglas", "excess", "plan", "utilisation"]
 

@@ -16,8 +16,8 @@ stage 2 halves the over-subscription in each step, a student takes all it can in
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from catallax.economy.bundles import best_bundles, best_with_one_more
-from catallax.economy.seats import Students
+from catallax.economy.courses.bundles import best_bundles, best_with_one_more
+from catallax.economy.courses.seats import Students
 
 HALVINGS = 12
 LARGER = 1.1  # budgets of the backfill, relative to those of the market

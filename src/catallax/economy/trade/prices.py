@@ -15,9 +15,9 @@ import numpy as np
 
 from catallax.core.errors import BadInput, Refused
 from catallax.core.society import Society
-from catallax.economy import judgement
-from catallax.economy.barterers import Barterer
-from catallax.economy.traders import Influencer, PriceTaker
+from catallax.economy.trade import judgement
+from catallax.economy.trade.barterers import Barterer
+from catallax.economy.trade.traders import Influencer, PriceTaker
 from catallax.economy.utility import Utility
 from catallax.signals.barter import Barter
 from catallax.signals.interior import Interior

@@ -30,7 +30,7 @@ from catallax.core.agent import HostAgent, View
 from catallax.core.errors import Refused
 from catallax.core.random import host_bits, host_key
 from catallax.core.signal import Signal
-from catallax.economy.bundles import best_bundles
+from catallax.economy.courses.bundles import best_bundles
 
 STEPS = (0.05, 0.0005)  # of a budget of 1, where demand exceeds capacity by all of it: the first and the last step
 FAR = 0.5  # a wave begins where each price is within a factor exp(FAR) of the best list's

@@ -29,12 +29,12 @@ from catallax.core.outcome import CODES, Outcome, Status, digest
 from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Grid, Scene
 from catallax.core.society import HostSociety, Society
-from catallax.economy import seating
-from catallax.economy.bundles import best_bundles, best_with_one_more
-from catallax.economy.courses_file import check_facts, read_courses
-from catallax.economy.courses_plan import best_total
+from catallax.economy.courses import seating
+from catallax.economy.courses.bundles import best_bundles, best_with_one_more
+from catallax.economy.courses.courses_file import check_facts, read_courses
+from catallax.economy.courses.courses_plan import best_total
+from catallax.economy.courses.seats import SeatPrices, Students, clearing, draws, exclusions, opening
 from catallax.economy.facts import remember
-from catallax.economy.seats import SeatPrices, Students, clearing, draws, exclusions, opening
 from catallax.measures.fairness import envy, envy_up_to_one
 
 BUDGETS, TIES, LOTS = 3, 4, 5  # streams of random bits

@@ -1,6 +1,6 @@
 """Two convex programmes that judge any outcome of exchange, through their duals in prices. Float64.
 
-With supplies S and prices p.S = 1, costs c_i and spending shares f_ij as in `economy.demand`:
+With supplies S and prices p.S = 1, costs c_i and spending shares f_ij as in `economy.trade.demand`:
 
     utilisation   the least r such that r S gives everyone u_i   =  max_p sum_i u_i c_i(p)
     plan          max sum_i w_i log u_i within S, sum w = 1      =  min_p sum_i w_i log(w_i / c_i(p))
@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from catallax.core.errors import BadInput, Refused
-from catallax.economy.demand import LOWEST, Floats, Traders, check, exp
-from catallax.economy.linear_programme import Certified, utilisation_linear
+from catallax.economy.trade.demand import LOWEST, Floats, Traders, check, exp
+from catallax.economy.trade.linear_programme import Certified, utilisation_linear
 
 NOISE = 1e-13  # changes of the dual value below it are rounding, and say nothing of a step
 PATIENCE = 12  # steps in a row without progress, after which there is none left to make

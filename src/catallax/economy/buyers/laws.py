@@ -29,10 +29,10 @@ from jaxtyping import Array, Float
 from catallax.core.agent import Agent, View
 from catallax.core.errors import BadInput, Refused
 from catallax.core.society import Society
-from catallax.economy import eisenberg
-from catallax.economy.bidders import Bidder
+from catallax.economy.buyers import eisenberg
+from catallax.economy.buyers.bidders import Bidder
+from catallax.economy.buyers.responders import Linear, Responder
 from catallax.economy.facts import without_derivative
-from catallax.economy.responders import Linear, Responder
 from catallax.signals.clearing import Clearing
 from catallax.signals.interior import Interior
 from catallax.signals.price import Tatonnement, normalised

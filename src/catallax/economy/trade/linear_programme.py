@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from catallax.core.errors import BadInput, Refused
-from catallax.economy.demand import Floats, Traders
+from catallax.economy.trade.demand import Floats, Traders
 
 MOST = 200_000  # tastes above 0 that the programme takes
 

@@ -1,4 +1,4 @@
-"""Traders with linear wants, u_i = a_i.x: buyers on the central path (`economy.bidders`) whose budget is what their goods fetch.
+"""Traders with linear wants, u_i = a_i.x: on the central path of `economy.buyers.bidders`, with what their goods fetch as budget.
 
 With income B = e.p / p.S, told dp (and then p.S), Newton's step of `bidders` gains what the income gains, dB / l, l = B / u:
 
@@ -15,7 +15,7 @@ import jax
 from jaxtyping import Array, Float
 
 from catallax.core.agent import Agent, View
-from catallax.economy.bidders import Bidder
+from catallax.economy.buyers.bidders import Bidder
 from catallax.signals.barter import Trade
 
 opened = jax.jit(Bidder.opening)

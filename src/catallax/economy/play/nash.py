@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Float
 
 from catallax.core.errors import BadInput, Refused
-from catallax.economy import vertices
+from catallax.economy.play import vertices
 
 TIE = 1e-6  # of the range of payoffs: what counts as equally good, payoffs being float32
 LEAST = 1e-7  # the smallest probability that counts as played

@@ -17,7 +17,7 @@ from catallax.core.errors import Refused
 from catallax.core.outcome import CODES, Outcome, Status
 from catallax.core.precision import double
 from catallax.core.run import run
-from catallax.economy.traders import best_bid
+from catallax.economy.trade.traders import best_bid
 from catallax.economy.utility import CES
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Course seats: approximate competitive equilibrium from equal incomes, and its parts."""

@@ -1,0 +1,1 @@
+"""Parts of routing (`economy.routing`): roads, and who takes which."""

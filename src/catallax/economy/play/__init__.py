@@ -1,0 +1,1 @@
+"""Parts of games (`economy.games`): equilibria, and players who learn."""
