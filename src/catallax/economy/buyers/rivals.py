@@ -8,8 +8,8 @@ l of its own effect, x_j = s_j b_j / (A_j + l b_j), and it solves max u(x(b)), s
     CES            x_j (1 - z_j)^(-2 s) = t (a_j S_j / A_j)^s,  z_j = l x_j / S_j          t by Newton in a bracket
 
 the last as in `economy.trade.traders`, for a fixed budget. Substitutes (s > 1) of who knows less of its effect respond more
-strongly, so bids move the share l of the way to the best response: without that, linear wants of l = 1/4 go round in circles. Taking
-turns may or may not lead to Nash's equilibrium; its certificate
+strongly, so bids move the share l of the way to the best response: without that, linear wants of l = 1/4 go round in circles.
+Taking turns may or may not lead to Nash's equilibrium; its certificate
 (l = 1) shares no code with these. log u is concave in b, so no bids b' bring more than, from the bids b,
 
     log u(b') - log u(b) <= max_j w_j e_j B - sum_j w_j e_j b_j        w_j = x_j d log u / d x_j (they sum to 1)
