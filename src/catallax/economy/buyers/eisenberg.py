@@ -16,6 +16,7 @@ from jax.core import Tracer
 
 from catallax.core.errors import BadInput, Refused
 from catallax.economy.trade import walras
+from catallax.economy.trade.own import Own
 
 if TYPE_CHECKING:
     from catallax.economy.fisher import Fisher
@@ -100,19 +101,7 @@ def spent(market: Fisher, price: Any) -> np.ndarray:
         return np.full(market.valuations.shape, np.nan)
     if isinstance(market.utility, str):
         return traders(market).demand(price, budget) * price
-    return own(market, lambda u, b, p: u.spending(p, b), price)
-
-
-def own(market: Fisher, function: Any, *shared: Any) -> np.ndarray:
-    """`function(utility, budget, *shared)` of each buyer, in float64, for utilities of the user's own."""
-    import jax
-
-    from catallax.core.precision import doubled
-
-    with jax.enable_x64(True):
-        utility, budget = doubled((market.utility, market.budgets))
-        each = jax.jit(jax.vmap(function, in_axes=(0, 0, *[None] * len(shared))))
-        return np.asarray(each(utility, budget, *(jax.numpy.asarray(x, float) for x in shared)), np.float64)
+    return Own(market.utility).each(lambda u, b, p: u.spending(p, b), budget, price)
 
 
 def delivered(market: Fisher, bundle: np.ndarray) -> np.ndarray:
@@ -147,13 +136,7 @@ def utilities(market: Fisher, given: np.ndarray, kept: Any) -> np.ndarray:
         return got + (0 if kept is None else kept)
     if isinstance(market.utility, str):
         return traders(market).utility(given)
-    import jax
-
-    from catallax.core.precision import doubled
-
-    with jax.enable_x64(True):
-        log_utility = jax.jit(jax.vmap(lambda u, x: u.log_utility(x)))
-        return np.exp(np.asarray(log_utility(doubled(market.utility), jax.numpy.asarray(given)), np.float64))
+    return Own(market.utility).utility(given)
 
 
 def blocks(count: int, width: int) -> list[slice]:
@@ -173,7 +156,7 @@ def log_best(market: Fisher, price: np.ndarray, rents: Rents) -> np.ndarray:
         return np.log(budget * (np.maximum(best, 1) if market.money else best))
     if isinstance(market.utility, str):
         return np.log(budget) - np.log(traders(market).expenditure(price, np.ones(len(budget))))
-    return np.log(budget) + own(market, lambda u, b, y: u.log_indirect(y), np.log(price))
+    return np.log(budget) + Own(market.utility).each(lambda u, b, y: u.log_indirect(y), budget, np.log(price))
 
 
 def gap(market: Fisher, values: dict[str, Any]) -> tuple[float, float]:

@@ -33,7 +33,7 @@ import numpy as np
 from catallax.core.errors import Refused
 from catallax.core.precision import doubled
 from catallax.economy.buyers import eisenberg
-from catallax.economy.trade.traders import fill, within_budget
+from catallax.economy.trade.traders import affordable
 
 if TYPE_CHECKING:
     from catallax.economy.fisher import Fisher
@@ -135,18 +135,10 @@ def _alone(wants, budgets, others, supply):
 
 def best_of_ces(utility, budget, supply, others, leak):
     """The CES bid of the head of this file. Arrays [goods]; `budget`, `leak` scalars."""
-    elasticity, tiny = utility.elasticity, jnp.finfo(others.dtype).tiny
+    tiny = jnp.finfo(others.dtype).tiny
     log_cost = jnp.log(jnp.maximum(others, tiny)) - jnp.log(supply)
-    log_weight, log_income = utility.log_weight(log_cost), jnp.log(budget)
     log_leak = jnp.log(jnp.maximum(leak, tiny)) - jnp.log(supply)
-
-    def spending(log_t):
-        log_demand = log_weight + log_t
-        log_rest, slope = fill(log_demand + log_leak, elasticity)
-        return log_cost + log_demand + (2 * elasticity - 1) * log_rest, slope
-
-    start = log_income - jax.nn.logsumexp(log_weight + log_cost)
-    return jnp.exp(within_budget(spending, log_income, log_cost, start, jnp.maximum(1, 2 * elasticity)))
+    return affordable(utility, log_cost, jnp.log(budget), log_leak)
 
 
 # --- what is left to gain ---

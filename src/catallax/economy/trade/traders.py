@@ -105,11 +105,16 @@ def best_bid(utility, share, supply, others, leak) -> Float[Array, " goods"]:
     tiny = jnp.asarray(jnp.finfo(share.dtype).tiny, share.dtype)
     others = jnp.maximum(others, tiny)
     keep = 1 - leak * share
-    elasticity = utility.elasticity
     log_cost = jnp.log(keep) + jnp.log(others) - jnp.log(supply)  # others / supply may be too small to be a number
-    log_weight = utility.log_weight(log_cost)
     log_income = jnp.log(jnp.sum(share * others))
     log_leak = jnp.log(jnp.maximum(leak, tiny)) - jnp.log(supply)
+
+    return affordable(utility, log_cost, log_income, log_leak) / keep
+
+
+def affordable(utility, log_cost, log_income, log_leak) -> Float[Array, " goods"]:
+    """The bids on goods of marginal `log_cost`, leak over supply `log_leak`, that use up the income: see the head of this file."""
+    log_weight, elasticity = utility.log_weight(log_cost), utility.elasticity
 
     def spending(log_t):  # log of money kept for each good, and d log / d log t
         log_demand = log_weight + log_t
@@ -117,7 +122,7 @@ def best_bid(utility, share, supply, others, leak) -> Float[Array, " goods"]:
         return log_cost + log_demand + (2 * elasticity - 1) * log_rest, slope
 
     start = log_income - jax.nn.logsumexp(log_weight + log_cost)
-    return jnp.exp(within_budget(spending, log_income, log_cost, start, jnp.maximum(1, 2 * elasticity))) / keep
+    return jnp.exp(within_budget(spending, log_income, log_cost, start, jnp.maximum(1, 2 * elasticity)))
 
 
 def within_budget(spending, log_income, like, start, stretch):
