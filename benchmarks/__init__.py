@@ -24,5 +24,6 @@ BENCHMARKS: dict[str, str] = {
     "courses": "course seats by approximate equilibrium from equal incomes, against serial dictatorship and others",
     "cluster": "a GPU cluster where jobs come and go: prices against max-min fairness and equal shares",
     "pacing": "ad budgets through a day of auctions: paced by prices, true values, one shade for all",
+    "slime": "a million particles on a lattice of pheromone, against numba and NumPy; what few bits do to foraging ants",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }

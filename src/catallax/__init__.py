@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see: the tables below (tests/test_exports.py compares)
+    from catallax import colony as colony
     from catallax import economy as economy
     from catallax import io as io
     from catallax import measures as measures
@@ -71,6 +72,7 @@ _MODULES = {
     "signals": "catallax.signals",
     "measures": "catallax.measures",
     "questions": "catallax.questions",
+    "colony": "catallax.colony",
     "economy": "catallax.economy",
     "io": "catallax.io",
     "view": "catallax.view",

@@ -8,7 +8,11 @@ import time
 
 import pytest
 
+from catallax.cli import runs, session
+from catallax.cli.systems import SYSTEMS, System
+from catallax.core import progress
 from catallax.core import run as runner
+from tests.core.gathering import meeting
 
 ROUNDS = 60_000
 LONG = ["--rounds", ROUNDS, "--tolerance", 0, "--bits", 4, "--noise", 0.1, "--every", 1000]
@@ -131,3 +135,79 @@ def test_a_process_that_is_stopped_can_be_gone_on_with(number, start, told, econ
     rest = told("resume", folder)
     assert rest["status"] == "done" and rest["rounds"] == ROUNDS
     assert rest["digest"] == told("run", "exchange", economy, *LONG)["digest"]
+
+
+# --- a search: seconds, what is watched, files of its own ---
+
+
+@pytest.fixture
+def search(monkeypatch):
+    """A system on the host that anneals, by name."""
+
+    def write(problem, outcome, out):
+        (out / "places.txt").write_text(" ".join(f"{x:.3f}" for x in outcome.place))
+
+    monkeypatch.setitem(SYSTEMS, "meeting", System("a crowd meets", meeting, (), write=write))
+    return "meeting"
+
+
+def test_seconds_end_a_run(told, search, tmp_path):
+    out = tmp_path / "out"
+    result = told("run", search, "--seconds", 0.5, "--tolerance", 0, "--every", 5, "--out", out)
+    assert result["status"] == "stopped" and result["rounds"] > 5
+    assert result["efficiency"] > 0.99  # it was told of the seconds, and is cold in time
+    assert len((out / "places.txt").read_text().split()) == 12
+    page = (out / "report.html").read_text()
+    assert "--seconds 0.5" in page and "--rounds" not in page and "mean cost, round by round" in page
+    head, *rows = (out / "record.csv").read_text().splitlines()
+    assert head == "round,unrest,mean_cost" and len(rows) == 1 + result["rounds"] // 5
+
+
+def test_rounds_and_seconds_together(told, economy, search):
+    both = told("run", "exchange", economy, "--rounds", 5, "--seconds", 600, "--tolerance", 0)
+    assert (both["status"], both["rounds"]) == ("done", 5)
+    assert told("run", search, "--tolerance", 0)["rounds"] == 1000
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_seconds_that_are_none(catallax, economy, seconds, tmp_path):
+    result = catallax("run", "exchange", economy, "--seconds", seconds, "--checkpoint", tmp_path / "ck")
+    assert result.exit_code == 2 and "give a positive number of seconds" in result.stderr
+    assert not (tmp_path / "ck").exists()
+
+
+def test_what_is_watched_is_shown(monkeypatch, capsys, told, search):
+    monkeypatch.setattr(session, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "LOOKS", 10**6)
+    told("run", search, "--rounds", 3, "--tolerance", 0)
+    problem = meeting()
+    with session.Progress("seconds") as bar:
+        look = runs.shown(bar, problem, 2.5)
+        look(progress.Frame(7, 100, 0.0, {"mean_cost": 0.25}, 1.9))
+        look(progress.Frame(8, 100, 0.0, {}, 2.6))  # a resumed run's first
+    assert capsys.readouterr().err.splitlines() == ["seconds: 1 of 3, mean cost 0.2500", "seconds: 2 of 3"]
+
+
+def test_a_search_is_resumed_for_more_seconds(told, search, tmp_path):
+    folder = tmp_path / "ck"
+    first = told("run", search, "--seconds", 0.1, "--tolerance", 0, "--every", 5, "--checkpoint", folder)
+    assert told("resume", folder)["rounds"] == first["rounds"]  # its time was up
+    more = told("resume", folder, "--seconds", 0.1)
+    assert more["status"] == "stopped" and more["rounds"] > first["rounds"]
+
+
+def test_a_paced_search_that_was_cut_comes_to_the_same(told, catallax, search, tmp_path, monkeypatch):
+    words = ["run", search, "--rounds", 400, "--tolerance", 0, "--bits", 5]
+    whole = told(*words)
+    original, count = runner.drive_host, 0
+
+    def interrupted(society, job, resumed=None):
+        nonlocal count
+        count += 1
+        return original(society, job._replace(look=lambda frame: True) if count == 1 else job, resumed)
+
+    monkeypatch.setattr(runner, "drive_host", interrupted)
+    cut = told(*words, "--checkpoint", tmp_path / "ck")
+    assert cut["status"] == "stopped" and cut["rounds"] < 400
+    rest = told("resume", tmp_path / "ck")
+    assert (rest["status"], rest["digest"]) == ("done", whole["digest"])

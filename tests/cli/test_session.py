@@ -85,9 +85,20 @@ def test_progress_without_a_terminal_is_a_line_now_and_then(capsys, monkeypatch)
         progress.look(1, 20)
         monkeypatch.setattr(session, "PATIENCE", -1.0)
         progress.look(2000, 20_000)
+        progress.look(3000, 20_000, "length 21,282")
     captured = capsys.readouterr()
-    assert captured.err == "rounds: 2,000 of 20,000\n"
+    assert captured.err == "rounds: 2,000 of 20,000\nrounds: 3,000 of 20,000, length 21,282\n"
     assert captured.out == ""
+
+
+def test_progress_on_a_terminal_has_the_words_beside_the_bar(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with session.Progress("seconds") as progress:
+        progress.look(2, 10, "length 21,282 [bold]")
+        progress.bar.refresh()
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert re.search(r"seconds .* 2/10 .*length 21,282 \[bold\]", shown)
 
 
 def test_no_color_takes_every_style_away(monkeypatch):

@@ -154,6 +154,9 @@ def test_wrong_encoding_names_line_and_byte(file):
 def test_faults_of_the_header(file):
     assert "t.csv, line 1: columns 2 and 4 are both named 'x'" in sentence(file("agent,x,y, x\na,1,2,3\n"))
     assert "t.csv, line 1: column 3 has no name" in sentence(file("agent,x,,y\na,1,2,3\n"))
+    assert "t.csv, line 1: column 1 has no name" in sentence(file(",x\na,1\n"))
+    assert read_header(file(",x\na,1\n"), corner="agent") == ("agent", "x")
+    assert read_table(file(",x\na,1\n"), text=["agent"], corner="agent").text == {"agent": ["a"]}
     assert "t.csv, line 1: column 'agent' is missing" in sentence(file("name,x\na,1\n"))
 
 

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from catallax.economy import Exchange
 from catallax.questions import compare, frontier, lesion, replicate, shock, sweep
 from catallax.questions.replicate import finding
 from catallax.questions.shock import back_after
+from tests.core.gathering import Meeting, meeting
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,9 @@ def test_recovery_counts_from_the_last_time_away():
     assert back_after([-2.0, -1.0, -1.001, -0.5, -1.001], -1.0, rounds, 1e-6) == 4  # it rose and fell again
     assert back_after([-2.0, -1.5, -1.0, -1.0, -1.0], -1.0, rounds, 1e-6) == 2
     assert back_after([-2.0, -1.5, -1.4, -1.3, -1.2], -1.0, rounds, 1e-6) is None
+    rising = [0.5, 1.2, 0.9, 1.1, 1.3]
+    assert back_after(rising, 1.0, rounds, 1e-6) is None
+    assert back_after(rising, 1.0, rounds, 1e-6, least=True) == 3  # a goal that is no rest may be passed
     assert back_after([3.0, 3.0, 3.0, 3.0, 3.0], 3.0 + 1e-9, rounds, 1e-6) == 0  # nothing fell
 
 
@@ -182,3 +187,120 @@ def test_problems_without_a_regime_say_so():
     answer = compare(Bare())
     assert all(r["status"] == "refused" for r in answer.rows)
     assert any("Bare has no plan" in note for note in answer.notes)
+
+
+# --- a society on the host ---
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Meeting:
+    return meeting()
+
+
+def test_who_coordinates_a_host_society(crowd):
+    rows = by(compare(crowd), "regime")
+    assert rows["signal"]["status"] == "settled" and rows["signal"]["certificate"] <= crowd.tolerance
+    assert rows["silence"]["efficiency"] < 0.9 < 1 - 1e-6 < rows["signal"]["efficiency"] <= 1
+    assert (rows["silence"]["bits"], rows["signal"]["bits"]) == (0, 128)
+    assert rows["planner"]["bits"] == 3 * 64 * 12  # home, loudness and place of twelve
+
+
+def test_what_has_not_come_to_rest_is_unsettled():
+    class Hasty(Meeting):
+        patience: ClassVar[int] = 4
+
+    hasty = Hasty(meeting().home, meeting().loud)
+    answer = compare(hasty)
+    row = by(answer, "regime")["signal"]
+    assert row["status"] == "unsettled" and row["certificate"] > hasty.tolerance and row["rounds"] == 4
+    assert "does not come to rest" in answer.headline
+    hurt = lesion(hasty, fractions=(0.0, 0.5), seeds=2)
+    assert not hurt.facts["settled"] and any("lesions did not come to rest" in note for note in hurt.notes)
+    assert any(note.startswith("Before the lesion it is unsettled") for note in hurt.notes)
+    changed = shock(hasty, rounds=5)
+    assert not changed.facts["settled"] and any("Before the shock" in note for note in changed.notes)
+
+
+def test_a_host_society_is_told_in_few_bits(crowd):
+    answer = frontier(crowd, bits=(1, 3, 12), leaks=(1.0,), seeds=2)
+    rows = by(answer, "point")
+    means = [rows[p]["efficiency"] for p in ("1 bit", "3 bits", "12 bits", "exact")]
+    assert means == sorted(means) and means[0] < 0.9 and means[2] > 0.999
+    assert [rows[p]["bits"] for p in ("silence", "1 bit", "3 bits", "exact")] == [0, 64 + 1, 64 + 3, 64 + 64]
+    assert rows["exact"]["settled"] == 1 and answer.facts["rounds"] == crowd.patience
+    assert rows["leak 1"]["efficiency"] < rows["exact"]["efficiency"]
+
+
+def test_the_loudest_of_a_host_society_are_removed_first(crowd):
+    asked: list[np.ndarray] = []
+
+    class Noted(Meeting):
+        def carried(self, old, keep=None):
+            asked.append(keep)
+            return super().carried(old, keep)
+
+    answer = lesion(Noted(crowd.home, crowd.loud), fractions=(0.0, 0.5), seeds=3)
+    worst = min(asked, key=lambda keep: crowd.loud[keep].sum() / len(keep))
+    np.testing.assert_array_equal(np.sort(worst), np.sort(np.argsort(crowd.loud)[:6]))
+    rows = {(r["order"], r["removed"]): r for r in answer.rows}
+    assert rows["random", 0.0]["efficiency"] == pytest.approx(1, abs=1e-6)
+    for order in ("random", "influential"):
+        assert rows[order, 0.5]["recovered"] > 0.98
+        assert rows[order, 0.5]["seeds"] == (3 if order == "random" else 1)
+    assert rows["random", 0.5]["efficiency"] < rows["random", 0.5]["recovered"]
+    assert answer.facts["settled"] and not any("come to rest" in note for note in answer.notes)
+
+
+def test_a_shock_of_a_host_society_is_followed_round_by_round(crowd):
+    answer = shock(crowd, size=1.0, rounds=40)
+    changed = crowd.shocked(cx.random.key(0), 1.0)
+    assert [r["round"] for r in answer.rows] == list(range(41))
+    assert answer.rows[0]["unrest"] is None and answer.facts["settled"]
+    # the same society, run for as many rounds by itself
+    old = cx.settle(crowd, crowd.tolerance, max_rounds=crowd.patience)
+    kept = changed.carried(old.society)
+    at_once, end = (changed.welfare(changed.outcome(s))["efficiency"] for s in (kept, cx.run(kept, 40).society))
+    assert (answer.rows[0]["efficiency"], answer.rows[-1]["efficiency"]) == (at_once, end)
+    assert at_once < 0.9 and end == pytest.approx(answer.facts["rest"], abs=1e-4)
+    assert 1 < answer.facts["recovered"] < 40 and answer.rows[-1]["distance"] < 0.01 < answer.rows[0]["distance"]
+
+
+def test_a_host_society_is_replicated(crowd):
+    answer = replicate(crowd, copies=(1, 2, 4))
+    assert [r["agents"] for r in answer.rows] == [12, 24, 48]
+    assert all(math.isclose(a["effect"] / b["effect"], 2) for a, b in pairwise(answer.rows))
+    assert all(a["inefficiency"] > b["inefficiency"] > 0 for a, b in pairwise(answer.rows))
+    assert any("without gain" in note for note in answer.notes)
+
+
+def test_a_host_society_that_does_not_say_what_is_state_is_left_alone(crowd):
+    class Mute(Meeting):
+        carried = cx.Problem.carried  # pyright: ignore[reportAssignmentType]
+
+        def society(self, leak: float = 0.0):
+            asked.append(leak)
+            return super().society(leak)
+
+    asked: list[float] = []
+    for question in (shock, lesion):
+        asked.clear()
+        with pytest.raises(cx.Refused, match=r"host society keeps .* on the host.*Mute would have to define carried"):
+            question(Mute(crowd.home, crowd.loud))
+        assert len(asked) <= 2  # nothing was run
+
+
+def test_agents_on_the_host_that_do_not_say_their_influence():
+    from catallax.measures.influence import influence
+    from tests.core.societies import walkers
+
+    with pytest.raises(cx.Refused, match="Walkers acts on the host and does not say"):
+        influence(walkers(3))
+    np.testing.assert_allclose(influence(meeting().society()), meeting().share)
+
+
+def test_what_cannot_be_replicated_is_compared_all_the_same(crowd):
+    class Sole(Meeting):
+        replicate = cx.Problem.replicate  # pyright: ignore[reportAssignmentType]
+
+    answer = compare(Sole(crowd.home, crowd.loud))
+    assert by(answer, "regime")["signal"]["status"] == "settled" and "grows with" not in answer.headline

@@ -4,7 +4,7 @@ import contextlib
 import math
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,17 +15,23 @@ from catallax.cli.questions import File, Json, Out, Seed, SystemName, command_li
 from catallax.cli.systems import find, load
 from catallax.core.errors import BadInput, CatallaxError, Damaged
 
+ROUNDS, MOST = 1000, 2**31 - 1  # that are run where the user says neither rounds nor seconds; and where seconds alone
+SPARSE = 100  # rounds between recorded ones where nobody knows how many there will be, and they are compiled: many
 ROWS = 10_000  # recorded, at most, where the user does not say how often
 CURVES, POINTS = 12, 600  # of a record that are drawn
 Every = Annotated[
     int | None, typer.Option(min=1, help=f"record the signal every so many rounds (default: {ROWS:,} times at most)")
 ]
+Seconds = Annotated[float | None, typer.Option(help="stop after so many seconds")]
 
 
 def run(
     system: SystemName,
     file: File = None,
-    rounds: Annotated[int, typer.Option(min=1, max=2**31 - 1, help="at most so many rounds")] = 1000,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help=f"at most so many rounds (default: {ROUNDS:,}, by seconds: any)")
+    ] = None,
+    seconds: Seconds = None,
     seed: Seed = 0,
     bits: Annotated[int | None, typer.Option(min=1, max=32, help="bits of each public number (default: exact)")] = None,
     noise: Annotated[float, typer.Option(min=0, help="noise, a share of the signal's span")] = 0.0,
@@ -40,35 +46,37 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a system's rounds."""
-    every = every or math.ceil(rounds / ROWS)
-    about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
-    options = dict(
-        rounds=rounds, bits=bits, noise=noise or None, delay=delay or None, loss=loss or None, leak=leak or None
-    )
-    options |= dict(activation=None if activation == "synchronous" else activation, tolerance=tolerance, every=every)
     with session.ending():
         find(system)
         session.prepare()
         from catallax.cli import folders
         from catallax.core.channel import Channel
+        from catallax.core.run import check_seconds
         from catallax.core.run import run as go
 
         check_numbers(noise=noise, loss=loss, leak=leak, tolerance=tolerance)
+        check_seconds(seconds)
         problem = load(system, file)
         society = problem.society(leak)
         folders.check(out)
-        with annotated(checkpoint, about), session.Progress("rounds") as progress:
+        every = every or spacing(society, rounds, seconds)
+        about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
+        with annotated(checkpoint, about), session.Progress("seconds" if seconds else "rounds") as progress:
             outcome = go(
                 society,
-                rounds,
+                rounds or (MOST if seconds else ROUNDS),
                 seed,
+                seconds=seconds,
                 tolerance=tolerance or None,
                 record=record(problem, society, every),
                 channel=Channel(bits, noise, delay, loss),
                 activation=share_or_name(activation),
-                look=lambda frame: progress.look(frame.round, frame.rounds),
+                look=shown(progress, problem, seconds),
                 checkpoint=checkpoint,
             )
+        options = dict(rounds=rounds or (None if seconds else ROUNDS), seconds=seconds, bits=bits, noise=noise or None)
+        options |= dict(delay=delay or None, loss=loss or None, leak=leak or None, tolerance=tolerance, every=every)
+        options |= dict(activation=None if activation == "synchronous" else activation)
         again = command_line("run", system, file, seed, options)
         code = finish(session.head("run", system, file, seed), problem, outcome, out, as_json, again)
         if code == session.INTERRUPTED:
@@ -80,6 +88,7 @@ def run(
 def resume(
     folder: Annotated[Path, typer.Argument(help="the checkpoint's folder")],
     rounds: Annotated[int | None, typer.Option(min=1, help="stop there (default: where the run was to stop)")] = None,
+    seconds: Seconds = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -89,25 +98,53 @@ def resume(
         from catallax.cli import folders
         from catallax.core.checkpoint import describe_run
         from catallax.core.checkpoint import resume as go
+        from catallax.core.run import check_seconds
 
+        check_seconds(seconds)
         begun = describe_run(folder)
         system, file, leak, every = about_run(folder, begun["about"])
         problem = load(system, file)
         society = problem.society(leak)
         folders.check(out)
-        with session.Progress("rounds") as progress:
+        limit = begun["seconds"] if seconds is None else begun["spent"] + seconds
+        with session.Progress("seconds" if limit else "rounds") as progress:
             outcome = go(
                 society,
                 folder,
                 rounds=rounds,
+                seconds=seconds,
                 record=record(problem, society, every),
-                look=lambda frame: progress.look(frame.round, frame.rounds),
+                look=shown(progress, problem, limit),
             )
         again = shlex.join(["catallax", "resume", str(folder)])
         code = finish(session.head("resume", system, file, begun["seed"]), problem, outcome, out, as_json, again)
         if code == session.INTERRUPTED:
             session.say(f"catallax: interrupted after round {outcome.rounds:,}; go on with `catallax resume {folder}`")
     raise typer.Exit(code)
+
+
+def spacing(society: Any, rounds: int | None, seconds: float | None) -> int:
+    """Every how many rounds to record, where the user does not say."""
+    from catallax.core.society import HostSociety
+
+    if rounds is None and seconds is not None:
+        return 1 if isinstance(society, HostSociety) else SPARSE
+    return math.ceil((rounds or ROUNDS) / ROWS)
+
+
+def shown(progress: session.Progress, problem: Any, seconds: float | None) -> Callable[[Any], None]:
+    """A look that shows how far a run is, in rounds, or in seconds where they end it; and what the problem watches."""
+    from catallax.core.answer import text
+
+    watched = list(problem.watch())
+
+    def look(frame: Any) -> None:
+        known = [name for name in watched if name in frame.values]  # none before the first row after a checkpoint
+        words = ", ".join(f"{name.replace('_', ' ')} {text(frame.values[name])}" for name in known)
+        far = (frame.round, frame.rounds) if seconds is None else (int(frame.seconds), math.ceil(seconds))
+        progress.look(*far, words)
+
+    return look
 
 
 def check_numbers(**values: float) -> None:
@@ -151,11 +188,13 @@ def about_run(folder: Path, about: Any) -> tuple[str, Path | None, float, int]:
 
 
 def record(problem: Any, society: Any, every: int) -> Any:
-    """The public signal as it moves, a column of rows for each of its arrays."""
+    """What the problem watches; or else the public signal as it moves, a column of rows for each of its arrays."""
     import jax
 
     from catallax.core.record import Record
 
+    if watched := problem.watch():
+        return Record(every=every, folder=None, **watched)
     word = problem.words().get("signal", "signal").replace(" ", "_")
     count = len(jax.tree.leaves(society.signal.public()))
     names = [word] if count == 1 else [f"{word}{k}" for k in range(count)]
@@ -189,6 +228,9 @@ def finish(head: dict[str, Any], problem: Any, outcome: Any, out: Path | None, a
     if out is not None:
         with folders.made(out):
             write_run(columns, scene, out)
+            write = find(head["system"]).write
+            if write is not None:
+                write(problem, whole, out)
             page = folders.save(answer, result, out, reproduce)
         session.say(f"report: {page}")
     give(answer, result, as_json)
@@ -210,7 +252,10 @@ def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, col
     rounds = columns.get("round", [])
     some = slice(None, None, max(1, len(rounds) // POINTS))
     curves = [Series(rounds[some], columns[n][some], n) for n in columns if n not in ("round", "unrest")][:CURVES]
-    way = (Scene("The signal, round by round", curves),) if curves else ()
+    if problem.watch():  # numbers of unlike size
+        way = tuple(Scene(f"{curve.name.replace('_', ' ')}, round by round", (curve,)) for curve in curves)
+    else:
+        way = (Scene("The signal, round by round", curves),) if curves else ()
     facts = problem.words() | {"seed": head["seed"], "digest": outcome.digest()}
     label = head["system"] if head["file"] is None else f"{head['system']} ({Path(head['file']).name})"
     return Answer("run", label, [row], headline, [*notes, *outcome.notes], facts, (*way, scene))

@@ -142,19 +142,20 @@ class Progress:
         if sys.stderr.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn(self.words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            said = TextColumn("{task.fields[said]}", markup=False)
+            columns = (TextColumn(self.words), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), said)
             self.bar = Progress(*columns, console=console(stderr=True), transient=True, refresh_per_second=4)
-            self.task = self.bar.add_task(self.words, total=None)
+            self.task = self.bar.add_task(self.words, total=None, said="")
             self.bar.start()
         return self
 
-    def look(self, done: int, of: int) -> None:
-        """So much is done."""
+    def look(self, done: int, of: int, words: str = "") -> None:
+        """So much is done; `words`: what it has come to."""
         if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, completed=done, total=of)
+            self.bar.update(self.task, completed=done, total=of, said=words)
         elif time.monotonic() - self.said > PATIENCE:
             self.said = time.monotonic()
-            say(f"{self.words}: {done:,} of {of:,}")
+            say(f"{self.words}: {done:,} of {of:,}{', ' * bool(words)}{words}")
 
     def __exit__(self, *_: Any) -> None:
         if self.bar is not None:

@@ -24,6 +24,7 @@ class System(NamedTuple):
     read: Callable[[Path], Any] | None = None
     drawn: Callable[[int], Any] | None = None
     narrow: Callable[[Any], Any] | None = None  # the same problem, told in a way that few bits can carry
+    write: Callable[[Any, Any, Path], None] | None = None  # (problem, outcome, folder): files of its own beside a run's
 
 
 def economy() -> Any:

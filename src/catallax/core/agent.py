@@ -44,6 +44,9 @@ class HostAgent(eqx.Module):
     Fields are NumPy arrays or any Python objects.
     """
 
+    # Optional: `influence(self) -> float[agents]`, each one's share of the signal (see `measures.influence`).
+    influence: ClassVar[Any] = None
+
     @abc.abstractmethod
     def respond_all(self, view: View, key: np.ndarray) -> tuple["HostAgent", Any]:
         """The agents after this round and their stacked actions.

@@ -57,8 +57,11 @@ class Checkpoint:
         for stale in self.folder.glob("*.part"):  # of processes that were killed
             stale.unlink(missing_ok=True)
 
-    def write(self, leaves: list, t: int, unrest: float, rows: Rows | None, force: bool) -> None:
-        """The state after round `t`, if it is time to write it or `force`d. `leaves`: arrays, keys, numbers."""
+    def write(self, leaves: list, t: int, unrest: float, rows: Rows | None, force: bool, spent: float = 0.0) -> None:
+        """The state after round `t` and `spent` seconds, if it is time to write it or `force`d.
+
+        `leaves`: arrays, keys, numbers.
+        """
         began = time.monotonic()
         if not force and began < self.due:
             return
@@ -68,7 +71,7 @@ class Checkpoint:
             rows.flush()
             count = rows.count
         types = [str(x.dtype) if raw(x) is not x else None for x in arrays]
-        now = {"round": t, "unrest": float(unrest), "rows": count, "fingerprint": self.mark}
+        now = {"round": t, "unrest": float(unrest), "spent": spent, "rows": count, "fingerprint": self.mark}
         head = self.settings | now | {"format": FORMAT, "types": types, "made_with": maker()}
         with whole(self.folder / "state.npz") as file:
             named: dict[str, Any] = {f"leaf{i}": raw(x) for i, x in enumerate(arrays)}
@@ -77,7 +80,7 @@ class Checkpoint:
         cost = time.monotonic() - began
         self.due = began + cost + max(SECONDS, PAUSE * cost)
 
-    def write_host(self, society, t: int, unrest: float, rows: Rows | None, force: bool) -> None:
+    def write_host(self, society, t: int, unrest: float, rows: Rows | None, force: bool, spent: float = 0.0) -> None:
         """The state of a host society: its arrays and numbers. Refused where anything else of it has changed."""
         if not force and time.monotonic() < self.due:
             return
@@ -87,7 +90,7 @@ class Checkpoint:
                 f"a round changes something of {type(society).__name__} besides arrays and numbers, which a checkpoint "
                 "cannot hold: keep the state in arrays"
             )
-        self.write(leaves, t, unrest, rows, force)
+        self.write(leaves, t, unrest, rows, force, spent)
 
 
 class Saved(NamedTuple):
@@ -106,15 +109,21 @@ class Saved(NamedTuple):
         return self.head["unrest"]
 
     @property
+    def spent(self) -> float:
+        """Seconds that the run has taken, where they are limited; else 0."""
+        return self.head.get("spent", 0.0)
+
+    @property
     def rows(self) -> int | None:
         return self.head["rows"]
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end: all rounds, rest, or a value that is no number."""
-        bound = self.head["tolerance"]
+        """Whether the run came to its end: all rounds, all seconds, rest, or a value that is no number."""
+        bound, seconds = self.head["tolerance"], self.head.get("seconds")
         rest = bound is not None and self.unrest <= bound
-        return rest or self.round >= self.head["rounds"] or math.isnan(self.unrest)
+        late = seconds is not None and self.spent >= seconds
+        return rest or late or self.round >= self.head["rounds"] or math.isnan(self.unrest)
 
     def check(self, mark: str) -> None:
         """Damaged where the fingerprint is another."""
@@ -161,6 +170,7 @@ def resume(
     folder: str | os.PathLike,
     *,
     rounds: int | None = None,
+    seconds: float | None = None,
     record: Record | None = None,
     look: Callable | None = None,
     devices: int | list | None = None,
@@ -168,8 +178,9 @@ def resume(
     """Goes on from a checkpoint, bit for bit, with the seed, channel and settings it was begun with.
 
     **Arguments:** `problem`: the problem or society that was run; `rounds`: where to stop (default: where the
-    run was to stop); `record`: the same `Record` as before, if there was one; `look`: as in `run`; `devices`:
-    as in `run` (default: as many as before; another number gives the same bits where the run has `blocks`).
+    run was to stop); `seconds`: to stop after so many more (default: what is left of those that the run had);
+    `record`: the same `Record` as before, if there was one; `look`: as in `run`; `devices`: as in `run` (default: as
+    many as before; another number gives the same bits where the run has `blocks`).
 
     A run that had come to its end is returned as it ended. On other versions or another kind of machine the bits
     may differ: the outcome's `notes` then say so.
@@ -182,17 +193,20 @@ def resume(
     from catallax.core.problem import Problem
     from catallax.core.society import HostSociety
 
+    runner.check_seconds(seconds)
     saved = load(folder)
     head = saved.head
+    limit = head.get("seconds") if seconds is None else saved.spent + seconds
     society: Any = problem.society() if isinstance(problem, Problem) else problem
     stop = head["rounds"] if rounds is None else rounds
     check_continues(saved, stop, record)
     channel = Channel(**head["channel"])
     devices = head["devices"] if devices is None else devices
     setting, share = runner.make_setting(society, head["activation"], channel, head["blocks"], devices)
-    settings = {key: head[key] for key in SETTINGS} | {"rounds": stop, "devices": count_devices(devices)}
+    settings = {key: head.get(key) for key in SETTINGS}
+    settings |= {"rounds": stop, "seconds": limit, "devices": count_devices(devices)}
     saver = Checkpoint(folder, settings, saved)
-    job = runner.Job(stop, head["seed"], head["tolerance"], record, look, saver, setting, share, channel)
+    job = runner.Job(stop, head["seed"], head["tolerance"], record, look, saver, setting, share, channel, limit)
     driver = runner.drive_host if isinstance(society, HostSociety) else runner.drive
     outcome = runner.explained(problem, driver(society, job, saved))
     others = [f"{k} {v} instead of {maker()[k]}" for k, v in head["made_with"].items() if maker()[k] != v]
@@ -200,13 +214,13 @@ def resume(
     return dataclasses.replace(outcome, notes=(*outcome.notes, note)) if others else outcome
 
 
-SETTINGS = ("rounds", "seed", "tolerance", "activation", "blocks", "devices", "channel", "record")
+SETTINGS = ("rounds", "seed", "seconds", "tolerance", "activation", "blocks", "devices", "channel", "record")
 
 
-def run_settings(rounds, seed, tolerance, activation, blocks, devices, channel, record) -> dict[str, Any]:
+def run_settings(rounds, seed, seconds, tolerance, activation, blocks, devices, channel, record) -> dict[str, Any]:
     """The arguments of a run as a checkpoint keeps them."""
     wiring = {name: getattr(channel, name) for name in ("bits", "noise", "delay", "loss")}
-    values = (rounds, seed, tolerance, activation, blocks, count_devices(devices), wiring, kept_of(record))
+    values = (rounds, seed, seconds, tolerance, activation, blocks, count_devices(devices), wiring, kept_of(record))
     return dict(zip(SETTINGS, values, strict=True))
 
 
@@ -240,7 +254,7 @@ def check_free(folder: Path, settings: dict, mark: str) -> None:
         saved = load(folder)
     except Damaged as error:
         raise BadInput(f"{error}; to begin a run there, delete it or give another folder") from None
-    same = saved.head["fingerprint"] == mark and all(saved.head[k] == v for k, v in settings.items())
+    same = saved.head["fingerprint"] == mark and all(saved.head.get(k) == v for k, v in settings.items())
     if not (same and saved.finished):
         raise BadInput(
             f"{folder} already holds a run at round {saved.round} of {saved.head['rounds']}: go on with it by resume, "
@@ -266,14 +280,20 @@ def annotate(folder: str | os.PathLike, about: dict[str, Any]) -> None:
 
 
 def describe_run(folder: str | os.PathLike) -> dict[str, Any]:
-    """What a checkpoint is of: its settings, `round`, `unrest`, `finished`, and `about` as `annotate` left it (or {}).
+    """What a checkpoint is of: its settings, and how far it is.
+
+    `round`, `unrest`, `spent` (seconds, where they are limited), `finished`, and `about` as `annotate` left it (or {}).
 
     **Raises** `Damaged` as `resume` does.
     """
     saved = load(folder)
     path = saved.path.with_name("about.json")
-    shown = {key: saved.head[key] for key in (*SETTINGS, "round", "unrest")}
-    return shown | {"finished": saved.finished, "about": read_about(path) if path.exists() else {}}
+    shown = {key: saved.head.get(key) for key in (*SETTINGS, "round", "unrest")}
+    return shown | {
+        "spent": saved.spent,
+        "finished": saved.finished,
+        "about": read_about(path) if path.exists() else {},
+    }
 
 
 def read_about(path: Path) -> Any:

@@ -10,6 +10,9 @@ one step of this file that is easy to forget. A kernel that is cached and calls 
 this file changes: delete its `__pycache__`. Only host kernels import this file, for it loads numba.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 
@@ -59,3 +62,16 @@ def below(k0, k1, position, n):
     random integer generation in an interval", 2019, without its rejection: a chance is off by less than 2^-32,
     n / 2^32 of itself)."""
     return np.int64((u64(word(k0, k1, position)) * u64(n)) >> u64(32))
+
+
+def bare(function: Callable) -> Any:
+    """`numba.njit(cache=True)` that neither allocates nor counts references, for innermost loops.
+
+    numba counts references to every array that is taken out of a tuple of facts; a search that asks for a distance every
+    ten nanoseconds spends a third of its time on that. The switch is numba's own (its tests use it) but not documented,
+    so where a version does not know it the kernel is an ordinary one.
+    """
+    try:
+        return numba.njit(cache=True, _nrt=False)(function)
+    except (KeyError, TypeError):
+        return numba.njit(cache=True)(function)

@@ -32,7 +32,7 @@ _SENTENCES = {
     Status.UNSETTLED: "did not come to rest within the rounds allowed",
     Status.CYCLING: "the signal keeps coming back to where it was without coming to rest",
     Status.BROKEN: "a value is no longer a number",
-    Status.STOPPED: "stopped by look",
+    Status.STOPPED: "stopped before all rounds were run: by look, or as its seconds were over",
     Status.INTERRUPTED: "interrupted; this is what was done",
 }
 CODES = tuple(Status)  # settle inside jit carries the index

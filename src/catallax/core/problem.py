@@ -5,14 +5,16 @@ the same of all of them. A regime that a problem has not got raises a sentence t
 """
 
 import abc
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 import equinox as eqx
 
+from catallax.core.carry import carried
 from catallax.core.errors import Refused
 from catallax.core.outcome import Outcome
 from catallax.core.scene import Scene
-from catallax.core.society import Society
+from catallax.core.society import HostSociety, Society
 
 
 class Problem(eqx.Module):
@@ -20,6 +22,7 @@ class Problem(eqx.Module):
 
     headline: ClassVar[str] = "efficiency"  # the welfare entry that the questions plot
     tolerance: ClassVar[float] = 1e-6  # certificate at which the questions call it settled
+    patience: ClassVar[int] = 5000  # rounds that the questions allow it to come to rest
 
     @abc.abstractmethod
     def society(self, leak: float = 0.0) -> Society:
@@ -62,6 +65,24 @@ class Problem(eqx.Module):
     def gain(self, outcome: Outcome) -> float:
         """The largest share that one agent could gain by acting otherwise, all others' actions standing."""
         self._lacks("gain")
+
+    def carried(self, old: Society, keep: Any = None) -> Society:
+        """This problem's society with what `old` has learnt, for lesions and shocks: old state, new facts.
+
+        `keep`: which agents of `old` these are, as given to `restrict`; None: all of them. Default: what a round moves
+        is carried. Raises `Refused` for host societies: a problem of one says itself what is state.
+        """
+        fresh = self.society()
+        if isinstance(fresh, HostSociety):
+            raise Refused(
+                "a host society keeps facts and state on the host, where they cannot be told apart: "
+                f"{type(self).__name__} would have to define carried() for its world to be changed"
+            )
+        return carried(fresh, old, keep)
+
+    def watch(self) -> dict[str, Callable[[Any], Any]]:
+        """Numbers of a society that tell how far it has come, by name, to be followed in place of its whole signal."""
+        return {}
 
     def words(self) -> dict[str, str]:
         """How pictures call things: `signal` (what is told, one word), `measure` (the headline's full name), `population`."""

@@ -24,16 +24,18 @@ from catallax.core.society import Society
 
 LOOKS = 30  # a second
 UNSEEN = 5  # a second, where nobody looks
+SHARE = 0.03  # of the seconds allowed that a chunk may take: one twice as slow as the last is late by no more
 FIRST = 1  # rounds of the first chunk
 
 
 class Frame(NamedTuple):
-    """What `look` gets: how far, and the last recorded values (copies, never live buffers)."""
+    """What `look` gets: how far, in rounds and seconds, and the last recorded values (copies, never live buffers)."""
 
     round: int
     rounds: int
     unrest: float
     values: dict[str, np.ndarray]
+    seconds: float = 0.0
 
 
 class Job(NamedTuple):
@@ -48,6 +50,7 @@ class Job(NamedTuple):
     setting: Setting
     share: float
     channel: Channel
+    seconds: float | None = None  # since the beginning, those before a checkpoint included
 
 
 class Watch:
@@ -56,13 +59,29 @@ class Watch:
     def __init__(self, job: Job, resumed: Any) -> None:
         self.job, self.chunk, self.warm, self.looked = job, FIRST, False, -np.inf
         self.t, self.unrest, self.status = 0, np.inf, Status.DONE
+        self.began = time.perf_counter()
         if resumed is not None:
-            self.t, self.unrest = resumed.round, resumed.unrest
-            self.status = self.ended() or Status.DONE
+            self.t, self.unrest, self.began = resumed.round, resumed.unrest, self.began - resumed.spent
+            self.status = self.ended() or (Status.STOPPED if self.late else Status.DONE)
 
     @property
     def goes_on(self) -> bool:
         return self.t < self.job.rounds and self.status is Status.DONE
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self.began
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left; None without a limit."""
+        return None if self.job.seconds is None else max(0.0, self.job.seconds - self.spent)
+
+    @property
+    def late(self) -> bool:
+        """Whether the seconds are over, and rounds are not."""
+        return self.left == 0 and self.t < self.job.rounds
 
     @property
     def stop(self) -> int:
@@ -76,8 +95,14 @@ class Watch:
         looks = UNSEEN if self.job.look is None else LOOKS
         cold, self.warm = not self.warm and seconds > 1 / looks, True  # the first call may have compiled
         if not cold:
-            wanted = min(done / looks / max(seconds, 1e-9), 8.0 * self.chunk)
+            wanted = min(done * self.span(1 / looks) / max(seconds, 1e-9), 8.0 * self.chunk)
             self.chunk = int(max(1, min(wanted, 2**30)))
+
+    def span(self, longest: float) -> float:
+        """The seconds that the next chunk should take, at most `longest`."""
+        if self.job.seconds is None or self.left is None:
+            return longest
+        return min(longest, SHARE * self.job.seconds, self.left)
 
     def ended(self) -> Status | None:
         """Whether the last unrest ends the run."""
@@ -88,12 +113,13 @@ class Watch:
 
     def judge(self, values: dict, interrupt: "Interrupt") -> None:
         """The status after a chunk; a frame is shown where one is due (the last always is)."""
-        end, now, stop = self.ended(), time.perf_counter(), False
-        last = end is not None or self.t >= self.job.rounds
+        end, now, late = self.ended(), time.perf_counter(), self.late
+        stop, last = late, late or end is not None or self.t >= self.job.rounds
         if self.job.look is not None and (last or now - self.looked > 0.9 / LOOKS):
             self.looked = now
             copies = {name: np.array(x) for name, x in values.items()}
-            stop = self.job.look(Frame(self.t, self.job.rounds, self.unrest, copies)) and not last
+            asked = self.job.look(Frame(self.t, self.job.rounds, self.unrest, copies, self.spent))
+            stop = late or (asked and not last)
         self.status = end or (Status.INTERRUPTED if interrupt.seen else Status.STOPPED if stop else Status.DONE)
 
     def outcome(self, society: Society, moving: list, table: dict | None, heard: Any = None) -> Outcome:
@@ -136,10 +162,11 @@ class Log:
         """A checkpoint, where one is due: of the leaves that move, or of a host society."""
         if self.saver is None:
             return
+        spent = 0.0 if watch.job.seconds is None else watch.spent  # where it means nothing, the same in every run
         if isinstance(state, Society):
-            self.saver.write_host(state, watch.t, watch.unrest, self.rows, force)
+            self.saver.write_host(state, watch.t, watch.unrest, self.rows, force, spent)
         else:
-            self.saver.write(state, watch.t, watch.unrest, self.rows, force)
+            self.saver.write(state, watch.t, watch.unrest, self.rows, force, spent)
 
     def table(self) -> dict[str, np.ndarray] | None:
         """All recorded rows."""

@@ -30,7 +30,7 @@ from catallax.core.random import key as make_key
 from catallax.core.record import Record
 from catallax.core.round import COMMON, Knobs, Setting, State, begin, in_place, one_round
 from catallax.core.society import HostSociety, Society, as_arrays
-from catallax.core.switches import check_switches, make_setting, on_devices
+from catallax.core.switches import check_switches, make_setting, on_devices, wired
 
 BUFFER = 1024  # recorded rows that the compiled loop holds at most before the host takes them
 BYTES = 2**24  # of a buffer of recorded rows, unless one row is wider
@@ -41,6 +41,7 @@ def run(
     rounds: int,
     seed: int = 0,
     *,
+    seconds: float | None = None,
     tolerance: float | None = None,
     record: Record | None = None,
     channel: Channel | None = None,
@@ -50,14 +51,15 @@ def run(
     look: Callable[[Frame], Any] | None = None,
     checkpoint: str | os.PathLike | None = None,
 ) -> Outcome:
-    """Runs `rounds` rounds, or fewer where the unrest falls to `tolerance`.
+    """Runs `rounds` rounds, or fewer where the unrest falls to `tolerance` or `seconds` have gone by.
 
     **Arguments:**
 
     - `problem`: a `Problem` (its price-taking society is run and its `outcome` added) or a `Society`.
     - `seed`: random bits are a hash of (seed, round, agent id) alone; up to 64 bits.
+    - `seconds`: wall seconds after which it stops, at the end of a round; None: no limit. Compiling counts.
     - `record`: what to keep, see `Record`. `look`: called with a `Frame` about 30 times a second; True stops.
-    - `channel`: what happens to the public signal on its way, see `Channel`.
+    - `channel`: what happens to the public signal on its way, see `Channel` (a host society: as its `through` says).
     - `activation`: "synchronous", "random order" (one after the other, in a fresh order each round), or a
       number in (0, 1): the chance with which each agent acts in a round.
     - `blocks`: sum in so many fixed blocks of agents, so that the bits do not depend on the devices (a multiple of
@@ -66,20 +68,22 @@ def run(
     - `checkpoint`: a folder; `resume` goes on from there bit for bit. A folder that already holds a run is
       refused, unless it is this very run and had come to its end: then it is run again.
 
-    **Returns** an `Outcome`; its status is done, settled, stopped, interrupted (Ctrl-C: what was done so far)
-    or broken (NaN). **Raises** `Refused` where a switch has no meaning for this society, `BadInput` otherwise.
+    **Returns** an `Outcome`; its status is done, settled, stopped (by `look`, or as `seconds` were over), interrupted
+    (Ctrl-C: what was done so far) or broken (NaN). **Raises** `Refused` where a switch has no meaning for this
+    society, `BadInput` otherwise.
     """
     check_count("rounds", rounds)
     if tolerance is not None and not tolerance >= 0:
         raise BadInput(f"tolerance is {tolerance!r}: give a number of at least 0, or None to run all rounds")
+    check_seconds(seconds)
     society = problem.society() if isinstance(problem, Problem) else problem
     channel = channel or Channel()
     setting, share = make_setting(society, activation, channel, blocks, devices)
     saver = None
     if checkpoint is not None:
-        settings = run_settings(rounds, seed, tolerance, activation, blocks, devices, channel, record)
+        settings = run_settings(rounds, seed, seconds, tolerance, activation, blocks, devices, channel, record)
         saver = Checkpoint(checkpoint, settings)
-    job = Job(rounds, seed, tolerance, record, look, saver, setting, share, channel)
+    job = Job(rounds, seed, tolerance, record, look, saver, setting, share, channel, seconds)
     if isinstance(society, HostSociety):
         return explained(problem, drive_host(society, job))
     passed = [society]
@@ -98,6 +102,13 @@ def check_count(name: str, value: Any) -> None:
     """A whole number of rounds."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < 2**31:
         raise BadInput(f"{name} is {value!r}: give a whole number of at least 0 and below 2^31")
+
+
+def check_seconds(seconds: Any) -> None:
+    """A time to stop at, or None."""
+    number = isinstance(seconds, (int, float, np.integer, np.floating)) and not isinstance(seconds, bool)
+    if seconds is not None and not (number and 0 < seconds < np.inf):
+        raise BadInput(f"seconds is {seconds!r}: give a positive number of seconds, or None for no limit")
 
 
 class Ready(NamedTuple):
@@ -255,10 +266,12 @@ def advance(moving, facts, buffer, start, stop, seed, bound, knobs, loop: Loop):
 def drive_host(society: HostSociety, job: Job, resumed: Any = None) -> Outcome:
     """The same for a society on the host: chunks of `advance`, single rounds where their unrest must be known."""
     check_switches(society, job.setting)
+    society = wired(society, job.channel)
     mark, record = mark_of_host(society) if job.saver else "", job.record
     if resumed is not None:
         society = resumed.restore_host(mark, society)
     watch = Watch(job, resumed)
+    society = society.paced(job.rounds, watch.left)
     first = None if record is None else host_row(record, society, watch)
     log = Log(job, resumed, mark)
     if first is not None:

@@ -15,9 +15,12 @@ import numpy as np
 from jax.core import Tracer
 
 from catallax.core.agent import View
-from catallax.core.errors import BadInput
+from catallax.core.channel import Channel
+from catallax.core.errors import BadInput, Refused
 from catallax.core.random import host_key
 from catallax.core.signal import Signal
+
+UNSWITCHED = "a host society acts as its own code says: activation, channel, blocks and devices are not for it"
 
 
 class Society(eqx.Module):
@@ -43,6 +46,23 @@ class HostSociety(Society):
             summary = signal.listen(actions)
             unrest, signal = float(signal.unrest(summary)), signal.propagate(summary)
         return dataclasses.replace(self, agents=agents, signal=signal), unrest
+
+    def paced(self, rounds: int, seconds: float | None) -> "HostSociety":
+        """The same society, knowing how long it has: up to round `rounds`, and `seconds` from now (None: no limit).
+
+        `run` and `resume` call it right before their first round. What it notes goes into arrays and numbers that are
+        there already, of the same shape and type (infinite where there is no limit), or no checkpoint can hold it; and
+        where rounds alone are limited, none of it is the clock's, or no two digests are alike. Default: itself.
+        """
+        return self
+
+    def through(self, channel: Channel) -> "HostSociety":
+        """The same society, hearing its signal through the channel. Default: Refused."""
+        raise Refused(UNSWITCHED)
+
+    def summary_like(self) -> Any:
+        """Arrays of the shapes and types of what the signal hears in a round; None: see a round of `respond_all`."""
+        return None
 
 
 def populations(agents) -> tuple:

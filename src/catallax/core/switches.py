@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from catallax.core.channel import Channel, check_spans
+from catallax.core.channel import Channel, Wiring, check_spans
 from catallax.core.errors import BadInput, Refused
 from catallax.core.parts import AXIS, alone
 from catallax.core.random import key as make_key
 from catallax.core.round import Setting, summary_and_actions
 from catallax.core.signal import KINDS, kinds, neutral
-from catallax.core.society import HostSociety, Society, is_row, populations, size
+from catallax.core.society import UNSWITCHED, HostSociety, Society, is_row, populations, size
 
 
 def make_setting(society: Society, activation, channel: Channel, blocks, devices) -> tuple[Setting, float]:
@@ -26,15 +26,17 @@ def make_setting(society: Society, activation, channel: Channel, blocks, devices
     elif activation not in ("synchronous", "random order"):
         raise BadInput(f"activation is {activation!r}: give 'synchronous', 'random order' or a share in (0, 1)")
     if isinstance(society, HostSociety):
-        plain = activation == "synchronous" and channel.wiring == Channel().wiring
-        if not plain or blocks is not None or devices is not None:
-            raise Refused(
-                "a host society acts as its own code says: activation, channel, blocks and devices are not for it"
-            )
+        if activation != "synchronous" or blocks is not None or devices is not None:
+            raise Refused(UNSWITCHED)
         return Setting(), share
     mesh = None if devices is None else mesh_of(devices)
     check_split(society, blocks, mesh)
     return Setting(activation, channel.wiring, blocks, mesh), share
+
+
+def wired(society: HostSociety, channel: Channel) -> HostSociety:
+    """A host society that hears through the channel. Refused where it does not say how."""
+    return society if channel.wiring == Wiring() else society.through(channel)
 
 
 def mesh_of(devices: int | list) -> Any:

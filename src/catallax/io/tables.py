@@ -81,13 +81,15 @@ class _Layout:
     numbers: tuple[int, ...] = ()  # and of the columns of numbers
 
 
-def read_header(path: AnyPath) -> tuple[str, ...]:
+def read_header(path: AnyPath, corner: str = "") -> tuple[str, ...]:
     """The names of the columns, read without the rows, so that a caller can refuse them first.
+
+    `corner`: what to call a first column without a name, as many programs write the names of rows.
 
     Raises `BadInput` where there is no such file, it is not text, or a name is empty or given twice.
     """
     with _opened(path) as file:
-        return _lay_out(file, os.fspath(path)).header
+        return _lay_out(file, os.fspath(path), corner).header
 
 
 def read_table(
@@ -95,17 +97,18 @@ def read_table(
     text: Sequence[str] = (),
     unique: Sequence[str] = (),
     limit: int | float | None = None,
+    corner: str = "",
 ) -> Table:
     """The whole table: columns named in `text` as strings, all others as float64.
 
     `unique` names columns of text that must not repeat a value. `limit` is the memory that may be used, in
     bytes; by default what the machine has free. A table that would not fit is refused before its rows are
-    read.
+    read. `corner`: what to call a first column without a name.
 
     Raises `BadInput`, one sentence with file, line and column, for every fault.
     """
     with _opened(path) as file:
-        layout = _lay_out(file, os.fspath(path))
+        layout = _lay_out(file, os.fspath(path), corner)
         for name in (*text, *unique):
             if name not in layout.header:
                 raise BadInput(f"{layout.path}, line 1: column '{name}' is missing; add it")
@@ -136,7 +139,7 @@ def _opened(path: AnyPath) -> BinaryIO:
         raise BadInput(f"{name} cannot be read ({error.strerror}); check its permissions") from None
 
 
-def _lay_out(file: BinaryIO, path: str) -> _Layout:
+def _lay_out(file: BinaryIO, path: str, corner: str) -> _Layout:
     size = os.fstat(file.fileno()).st_size
     head = file.read(4)
     for magic, what in FOREIGN.items():
@@ -150,6 +153,7 @@ def _lay_out(file: BinaryIO, path: str) -> _Layout:
     file.seek(start)
     records = _records(file, path, separator, 1)
     names = tuple(cell.strip() for cell in next(records)[1])
+    names = (names[0] or corner, *names[1:]) if any(names) else names
     line = _line_after(file, start)
     _check_header(path, names)
     return _Layout(path, size, separator, names, file.tell(), line)
@@ -438,12 +442,17 @@ def write_table(path: AnyPath, columns: Mapping[str, ArrayLike]) -> None:
     """
     arrays = {name: np.asarray(column) for name, column in columns.items()}
     _check_columns(os.fspath(path), arrays)
+    write_whole(path, _written(arrays))
+
+
+def write_whole(path: AnyPath, lines: Iterable[str]) -> None:
+    """Text that appears whole or not at all: written under another name in the same folder, then renamed."""
     target = Path(path)
     half = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         try:
             with open(half, "w", encoding="utf-8", newline="") as file:
-                file.writelines(_written(arrays))
+                file.writelines(lines)
             os.replace(half, target)
         except BaseException:  # an interrupt too leaves nothing half-written
             with suppress(OSError):

@@ -9,6 +9,8 @@ A leaf counts if it follows from anything that a round moves (seen in the jaxpr,
 changes is known, not sent. A bool is one bit.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,8 +31,8 @@ EXACT = Channel()
 def bits(society: Society, channel: Channel = EXACT) -> dict[str, int]:
     """Bits that travel in one round: `public`, `local`, `summary`, and their `total`.
 
-    Of a host society all arrays count, and one round is run to see what is heard. Raises `Refused` for one that
-    only its own code runs: nobody else knows what is said in it.
+    Of a host society all arrays count; what is heard is what its `summary_like` says, or else one round is run to see
+    it. Raises `Refused` for one that only its own code runs and that does not say: nobody else knows what is said in it.
     """
     if isinstance(society, HostSociety):
         public, local, summary = on_the_host(society)
@@ -49,21 +51,35 @@ def bits(society: Society, channel: Channel = EXACT) -> dict[str, int]:
 
 
 def full_information(problem: Problem) -> bool:
-    """Whether what everyone can read grows with the number of agents: then it is no compression of what they do."""
-    one, two = (bits(each.society())["public"] for each in (problem, problem.replicate(2)))
+    """Whether what everyone can read grows with the number of agents: then it is no compression of what they do.
+
+    False where there is no telling: a problem that cannot be replicated, or whose bits cannot be counted.
+    """
+    try:
+        one, two = (bits(each.society())["public"] for each in (problem, problem.replicate(2)))
+    except Refused:
+        return False
     return two > one
 
 
 def on_the_host(society: HostSociety) -> tuple[list, list, list]:
     """The arrays of the public signal, of local views, and of the summary of one round."""
-    agents, signal = society.agents, society.signal
-    if not isinstance(agents, HostAgent):
-        name = type(society).__name__
-        raise Refused(f"{name} runs rounds of its own, without respond_all: what is said in it cannot be counted")
+    agents, signal, summary = society.agents, society.signal, society.summary_like()
     view = View(signal.public(), signal.local(agents))
-    _, actions = agents.respond_all(view, host_key(0, 0))
-    public, local, summary = ([np.asarray(x) for x in jax.tree.leaves(x)] for x in (*view, signal.listen(actions)))
+    if summary is None and not isinstance(agents, HostAgent):
+        raise Refused(
+            f"{type(society).__name__} runs rounds of its own, without respond_all: what is said in it cannot be "
+            "counted, unless it defines summary_like()"
+        )
+    if summary is None:
+        summary = signal.listen(agents.respond_all(view, host_key(0, 0))[1])
+    public, local, summary = ([as_leaf(x) for x in jax.tree.leaves(x)] for x in (*view, summary))
     return public, local, summary
+
+
+def as_leaf(x: Any) -> Any:
+    """An array, or the shape of one."""
+    return x if hasattr(x, "dtype") else np.asarray(x)
 
 
 def is_float(x) -> bool:

@@ -11,15 +11,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from catallax.core.errors import Refused
 from catallax.core.random import key as make_key
 from catallax.core.round import alone, answers, whole
-from catallax.core.society import Society, as_arrays
+from catallax.core.society import HostSociety, Society, as_arrays
 
 
 def influence(society: Society) -> np.ndarray:
-    """Each agent's share of the summary, [agents] (one population), at the society's own signal."""
+    """Each agent's share of the summary, [agents] (one population), at the society's own signal.
+
+    Raises `Refused` for agents on the host that do not say it themselves, by `influence()`.
+    """
+    if isinstance(society, HostSociety):
+        return on_the_host(society.agents)
     society = as_arrays(society)
     return np.asarray(_influence(society))
+
+
+def on_the_host(agents: Any) -> np.ndarray:
+    """What agents on the host say of themselves."""
+    own = getattr(agents, "influence", None)
+    if own is None:
+        raise Refused(
+            f"{type(agents).__name__} acts on the host and does not say how much of the signal is each one's own: it "
+            "does not define influence()"
+        )
+    return np.asarray(own(), np.float64)
 
 
 @jax.jit

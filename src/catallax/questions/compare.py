@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+import equinox as eqx
+import jax
+
 from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.outcome import Outcome
@@ -65,22 +68,19 @@ def row(problem: Problem, regime: str, tried: Attempt) -> dict[str, Any]:
 
 
 def told(problem: Problem, regime: str, outcome: Any) -> int | None:
-    """Bits a round; the planner is told every fact, once."""
+    """Bits a round; the planner is told every fact, once. None where they cannot be counted."""
     if regime == "silence":
         return 0
-    if outcome.society is not None:
-        return bits(outcome.society)["total"]
     try:
-        return facts_bits(problem.society())
+        return facts_bits(problem.society()) if outcome.society is None else bits(outcome.society)["total"]
     except Refused:
         return None
 
 
 def facts_bits(society: Any) -> int:
     """The size of all that the agents know, in bits."""
-    import jax
-
-    return sum(x.size * x.dtype.itemsize * 8 for x in jax.tree.leaves(society.agents))
+    leaves = [x for x in jax.tree.leaves(society.agents) if eqx.is_array(x)]
+    return sum(x.size * x.dtype.itemsize * 8 for x in leaves)
 
 
 def finding(rows: list[dict], problem: Problem) -> str:

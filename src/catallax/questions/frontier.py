@@ -28,6 +28,7 @@ from catallax.questions.regimes import (
 )
 
 BITS = (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32)
+ROUNDS = 300
 LEAKS = (0.1, 0.25, 0.5, 0.75, 1.0)
 ENOUGH = 0.99  # of what the exact signal reaches: what "a few bits are enough" means in the headline
 
@@ -39,7 +40,7 @@ def frontier(
     leaks: Sequence[float] = LEAKS,
     seeds: int = 20,
     seed: int = 0,
-    rounds: int = 300,
+    rounds: int | None = None,
     tolerance: float | None = None,
     nearness: float = NEARBY,
     system: str | None = None,
@@ -47,9 +48,11 @@ def frontier(
 ) -> Answer:
     """One row a point: its mean headline over `seeds` problems, a 95 % interval, the share settled, bits a round.
 
+    `rounds`: allowed to each run; None for 300, or the problem's patience where that is less.
     `tolerance`: unrest at which a run stops; None for the problem's own. `look(done, of)` is called after each seed.
     """
     tolerance = problem.tolerance if tolerance is None else tolerance
+    rounds = min(ROUNDS, problem.patience) if rounds is None else rounds
     points = [("silence", "silence", 0.0)]
     points += [(f"{b} bit" + "s" * (b > 1), "bits", float(b)) for b in bits]
     points += [("exact", "exact", float(max(32, *bits)) if bits else 32.0)]
@@ -111,9 +114,9 @@ def told_bits(problem: Problem, kind: str, told: float) -> int | None:
         return 0
     try:
         society = problem.society(told) if kind == "leak" else problem.society()
+        return bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"]
     except Refused:
         return None
-    return bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"]
 
 
 def finding(rows: list[dict], problem: Problem) -> str:

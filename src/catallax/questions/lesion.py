@@ -7,16 +7,15 @@ without a master loses little, and no more by losing its most influential parts 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
 from catallax.core.answer import Answer
 from catallax.core.errors import Refused
 from catallax.core.outcome import Outcome, Status
 from catallax.core.problem import Problem
-from catallax.core.society import is_row, populations, size
+from catallax.core.society import populations, size
 from catallax.measures.influence import influence
-from catallax.questions.regimes import UntilInterrupted, carry_over, coordinated, headline, percent, spread
+from catallax.questions.regimes import UntilInterrupted, check_carried, coordinated, headline, percent, spread
 
 FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
@@ -31,6 +30,7 @@ def lesion(
     look: Callable[[int, int], None] | None = None,
 ) -> Answer:
     """Rows of (order, removed): headline right after, headline after settling afresh (`recovered`), rounds that took."""
+    check_carried(problem)
     whole = coordinated(problem, seed)
     if len(populations(whole.society.agents)) > 1:
         raise Refused("a lesion of several populations is not defined: say which one by a problem of your own")
@@ -56,6 +56,7 @@ def lesion(
             if look is not None:
                 look(tried.done, seeds)
     samples = {place: [s for s in found if s is not None] for place, found in tries.items()}
+    restless = sum(not np.isfinite(s["rounds"]) for found in samples.values() for s in found)
     skipped = sum(len(tries[place]) - len(samples[place]) for place in tries)
     rows = [row(order, fraction, found, before) for (order, fraction), found in samples.items()]
     notes = [
@@ -66,7 +67,12 @@ def lesion(
         notes.append(f"Shares that are less than half of one of {count} agents are left out.")
     if skipped:
         notes.append(f"{skipped} lesions left nothing to coordinate and were passed over.")
-    facts = dict(problem.words()) | {"seed": seed, "agents": count}
+    if whole.status is not Status.SETTLED:
+        notes.append(f"Before the lesion it is {whole.status}: {whole.status.sentence}.")
+    if restless:
+        lesions = sum(map(len, samples.values()))
+        notes.append(f"{restless} of {lesions} lesions did not come to rest: recovered is as far as they came.")
+    facts = dict(problem.words()) | {"seed": seed, "agents": count, "settled": whole.status is Status.SETTLED}
     tried.said(notes, facts)
     return Answer("lesion", system or type(problem).__name__.lower(), rows, finding(rows), notes, facts)
 
@@ -77,29 +83,10 @@ def after(problem: Problem, whole: Outcome, keep: Any, seed: int) -> dict[str, f
         left = problem.restrict(keep)
     except Refused:
         return None
-    fresh, old = left.society(), whole.society
-    agents = carry_over(survivors(old.agents, keep), fresh.agents)
-    society = restate(fresh, type(fresh)(agents, carry_over(old.signal, fresh.signal)))
-    at_once = headline(left, left.outcome(society))
+    at_once = headline(left, left.outcome(left.carried(whole.society, keep)))
     rest = coordinated(left, seed)
     settled = rest.status is Status.SETTLED
     return dict(at_once=at_once, recovered=headline(left, rest), rounds=float(rest.rounds) if settled else float("nan"))
-
-
-def survivors(agents: Any, keep: Any) -> Any:
-    """The rows `keep` of a stacked population; what all share stays."""
-    return jax.tree.map(lambda x: x[keep] if is_row(x) else x, agents)
-
-
-def restate(fresh: Any, carried: Any) -> Any:
-    """The carried signal's state with the fresh one's facts: what a round moves is carried, what it does not is new."""
-    from catallax.core.facts import anatomy
-    from catallax.core.round import Setting, State
-    from catallax.core.society import as_arrays
-
-    new, old = State(as_arrays(fresh)), State(as_arrays(carried))
-    form = anatomy(new, Setting())
-    return form.join(form.split(old)[0], form.split(new)[1]).society
 
 
 def row(order: str, fraction: float, samples: list[dict[str, float]], before: float) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from catallax.core.errors import Refused
@@ -14,9 +13,9 @@ from catallax.core.problem import Problem
 from catallax.core.random import key as make_key
 from catallax.core.run import run
 from catallax.core.settle import settle
+from catallax.core.society import HostSociety
 from catallax.measures.welfare import interval
 
-ROUNDS = 5000  # allowed to the signal's regime
 NEARBY = 0.1  # how far a seed disturbs the facts: each endowment by about a tenth
 
 
@@ -92,21 +91,29 @@ def attempt(regime: Callable[[], Outcome]) -> Attempt:
         return Attempt(None, str(refusal), time.perf_counter() - began)
 
 
-def coordinated(problem: Problem, seed: int = 0, tolerance: float | None = None, rounds: int = ROUNDS) -> Outcome:
-    """The signal's regime at rest, with its certificate; run to rest where whole numbers move.
+def coordinated(problem: Problem, seed: int = 0, tolerance: float | None = None) -> Outcome:
+    """The signal's regime at rest, with its certificate, or as far as it comes in `problem.patience` rounds.
 
-    `tolerance`: the certificate at which it is settled; None for the problem's own.
+    It is run to rest where whole numbers move. `tolerance`: the certificate at which it is settled; None for the
+    problem's own.
     """
     tolerance = problem.tolerance if tolerance is None else tolerance
     try:
-        return settle(problem, tolerance, seed=seed, max_rounds=rounds)
+        return unless_interrupted(settle(problem, tolerance, seed=seed, max_rounds=problem.patience))
     except Refused:
-        outcome = unless_interrupted(run(problem, rounds, seed, tolerance=tolerance))
+        outcome = unless_interrupted(run(problem, problem.patience, seed, tolerance=tolerance))
     if outcome.status not in (Status.DONE, Status.SETTLED):
         return outcome
     certificate = float(max(outcome.unrest, problem.gap(outcome)))
     settled = Status.SETTLED if certificate <= tolerance else Status.UNSETTLED
     return dataclasses.replace(outcome, code=CODES.index(settled), certificate=certificate)
+
+
+def check_carried(problem: Problem) -> None:
+    """Refused, before anything is run, where a host society's problem cannot take what another has learnt."""
+    society = problem.society()
+    if isinstance(society, HostSociety) and type(problem).carried is Problem.carried:
+        problem.carried(society)
 
 
 def nearby(problem: Problem, seeds: int, seed: int = 0, size: float = NEARBY) -> Iterator[tuple[int, Problem]]:
@@ -137,15 +144,3 @@ def percent(value: float) -> str:
     if 0.9995 <= value < 1 - 1e-9:
         return f"{100 * value:.2f} %" if value < 0.99995 else "over 99.99 %"
     return "100 %" if abs(value - 1) < 1e-9 else f"{100 * value:.1f} %"
-
-
-def carry_over(old: Any, new: Any) -> Any:
-    """`new` with the leaves of `old` wherever they have the same place, shape and type: state that outlives a change of facts."""
-    before = {jax.tree_util.keystr(p): x for p, x in jax.tree_util.tree_leaves_with_path(old)}
-
-    def pick(path, leaf):
-        kept = before.get(jax.tree_util.keystr(path))
-        same = kept is not None and kept.shape == leaf.shape and kept.dtype == leaf.dtype
-        return kept if same else leaf
-
-    return jax.tree_util.tree_map_with_path(pick, new)

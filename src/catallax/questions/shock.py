@@ -10,17 +10,15 @@ import jax
 import numpy as np
 
 from catallax.core.answer import Answer
-from catallax.core.errors import Refused
 from catallax.core.facts import anatomy
-from catallax.core.outcome import Status
+from catallax.core.outcome import Outcome, Status
 from catallax.core.problem import Problem
 from catallax.core.random import key as make_key
 from catallax.core.record import Record
 from catallax.core.round import Setting, State
 from catallax.core.run import run
 from catallax.core.society import HostSociety, Society, as_arrays
-from catallax.questions.lesion import restate
-from catallax.questions.regimes import coordinated, headline, percent
+from catallax.questions.regimes import check_carried, coordinated, headline, percent
 
 BACK = 0.99  # of the way to the new rest's headline: what recovered means
 
@@ -37,33 +35,23 @@ def shock(
     """One row a round after the shock: unrest, headline, distance of the signal to its new rest.
 
     `size`: how much the facts are disturbed, a share; `tolerance`: the certificate of both rests (None: the problem's own).
-    Raises `Refused` for host societies.
+    Raises `Refused` for host societies whose problem does not define `carried`.
     """
-    if isinstance(problem.society(), HostSociety):
-        raise Refused(
-            "a host society keeps facts and state where they cannot be told apart: it cannot be shocked from outside"
-        )
+    check_carried(problem)
     tolerance = problem.tolerance if tolerance is None else tolerance
     old = coordinated(problem, seed, tolerance)
     changed = problem.shocked(make_key(seed), size)
     new = coordinated(changed, seed, tolerance)
-    society = restate(changed.society(), old.society)
-    track = Track(society)
-    ran = run(society, rounds, seed, record=track.record)
-    record = ran.record or {}
-    goal = headline(changed, new)
-    rows = []
-    for k, then in enumerate(track.societies(record)):
-        value = headline(changed, changed.outcome(then))
-        rows.append(
-            dict(
-                round=int(record["round"][k]),
-                unrest=float(record["unrest"][k]) if k else None,
-                efficiency=value,
-                distance=distance(then, new.society),
-            )
-        )
-    recovered = back_after([r["efficiency"] for r in rows], goal, [r["round"] for r in rows], tolerance)
+    society = changed.carried(old.society)
+    measured = on_the_host if isinstance(society, HostSociety) else compiled
+    ran, reached, far = measured(changed, society, new.society, rounds, seed)
+    goal, table = headline(changed, new), ran.record or {}
+    passed, unrest = table["round"].tolist(), [None, *table["unrest"].tolist()[1:]]
+    rows = [
+        dict(round=t, unrest=moved, efficiency=value, distance=away)
+        for t, moved, value, away in zip(passed, unrest, reached, far, strict=True)
+    ]
+    recovered = back_after(reached, goal, passed, tolerance, least=new.status is Status.UNSETTLED)
     facts = dict(problem.words()) | dict(
         seed=seed,
         size=size,
@@ -78,11 +66,37 @@ def shock(
     if ran.status is Status.INTERRUPTED:
         notes.append(f"interrupted after {ran.rounds} of {rounds} rounds")
         facts["interrupted"] = True
+    if old.status is not Status.SETTLED:
+        notes.append(f"Before the shock it is {old.status}: {old.status.sentence}.")
     if new.status is not Status.SETTLED:
-        notes.append(f"The changed problem itself is {new.status}: {new.status.sentence}.")
+        more = " What passes it has recovered." if new.status is Status.UNSETTLED else ""
+        notes.append(f"The changed problem itself is {new.status}: {new.status.sentence}.{more}")
     return Answer(
         "shock", system or type(problem).__name__.lower(), rows, finding(rows, recovered, size, problem), notes, facts
     )
+
+
+def on_the_host(
+    problem: Problem, society: Society, rest: Society, rounds: int, seed: int
+) -> tuple[Outcome, list, list]:
+    """The run after the shock, with the headline and the distance of each round, taken as the rounds go by."""
+
+    def far(then: Society) -> float:
+        away = distance(then, rest)
+        return np.nan if away is None else away
+
+    record = Record(every=1, folder=None, reached=lambda then: headline(problem, problem.outcome(then)), far=far)
+    ran = run(society, rounds, seed, record=record)
+    table = ran.record or {}
+    return ran, table["reached"].tolist(), [None if np.isnan(x) else float(x) for x in table["far"]]
+
+
+def compiled(problem: Problem, society: Society, rest: Society, rounds: int, seed: int) -> tuple[Outcome, list, list]:
+    """The same of a compiled society, whose headlines are taken of the states that it went through, afterwards."""
+    track = Track(society)
+    ran = run(society, rounds, seed, record=track.record)
+    then = track.societies(ran.record or {})
+    return ran, [headline(problem, problem.outcome(s)) for s in then], [distance(s, rest) for s in then]
 
 
 class Track:
@@ -112,13 +126,16 @@ def distance(then: Society, rest: Society) -> float | None:
     return max(far, default=None)
 
 
-def back_after(values: list[float], goal: float, rounds: list[int], tolerance: float) -> int | None:
+def back_after(
+    values: list[float], goal: float, rounds: list[int], tolerance: float, least: bool = False
+) -> int | None:
     """The first round from which on the values stay within 1 - BACK of the first one's distance to the goal.
 
-    The goal is known to about `tolerance` of itself, so as near as that will do.
+    The goal is known to about `tolerance` of itself, so as near as that will do. `least`: it is no rest, but as far as
+    the rounds allowed have come; what is above it will do too.
     """
     near = max((1 - BACK) * abs(values[0] - goal), tolerance * abs(goal))
-    away = [k for k, value in enumerate(values) if not abs(value - goal) <= near]
+    away = [k for k, value in enumerate(values) if not (abs(value - goal) <= near or (least and value > goal))]
     if not away:
         return rounds[0]
     return rounds[away[-1] + 1] if away[-1] + 1 < len(rounds) else None

@@ -1,0 +1,32 @@
+"""Colonies: ants that are coordinated by the trails they leave, and by nothing else.
+
+Names are found when they are first asked for, so that `import catallax.colony` loads neither JAX nor numba.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from catallax.colony.solve import Change as Change
+    from catallax.colony.solve import Solution as Solution
+    from catallax.colony.solve import solve as solve
+    from catallax.colony.tour import Tour as Tour
+
+_NAMES = {
+    "Change": "catallax.colony.solve",
+    "Solution": "catallax.colony.solve",
+    "Tour": "catallax.colony.tour",
+    "solve": "catallax.colony.solve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'catallax.colony' has no attribute {name!r}")
+    value = getattr(import_module(_NAMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})

@@ -1,0 +1,1 @@
+"""Walkers on a lattice of pheromone: how they walk, slime mould, foraging ants, and the networks that veins are."""
