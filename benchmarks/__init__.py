@@ -25,5 +25,7 @@ BENCHMARKS: dict[str, str] = {
     "cluster": "a GPU cluster where jobs come and go: prices against max-min fairness and equal shares",
     "pacing": "ad budgets through a day of auctions: paced by prices, true values, one shade for all",
     "slime": "a million particles on a lattice of pheromone, against numba and NumPy; what few bits do to foraging ants",
+    "tours": "short tours by ants, against ACOTSP, Focused ACO, fast-tsp, LKH, OR-Tools, scikit-opt and acopy; controls",
+    "changing": "a tour after a twentieth of its cities has changed: carried on, against cold restarts and trails or tour alone",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }

@@ -29,6 +29,22 @@ class Origin:
     licence: str
 
 
+TSPLIB = "https://raw.githubusercontent.com/mastqe/tsplib/775541365dc3f7f3cd6faa8d0e206036d2c45e0e"
+TOURS: dict[str, str] = {  # G. Reinelt's TSPLIB95: instance and the sha256 of its file
+    "berlin52": "8496a5838133e3c3eb25a9fa8893b1ac302593fc8dc325350643a0cabd8abadc",
+    "kroA200": "fd1f7640e823286826796bfccd103787c25f0b52e7275fae7eabf286303c0cbe",
+    "lin318": "0de63cddb2a3ae9b10f3eaee4390ece107e2355445cdb5240db65a90eb1fe5fc",
+    "pcb442": "0f58bc2f1aa0023764ebc14b3b0dcb6e765ffe173963fdc1cb8443d969842b51",
+    "att532": "ac1707613da7f07e65604dbfb52bdbcfe572747f01e776cc82d39659b52b18fc",
+    "rat783": "b9535dc5e44549f613bf6e34ee8667eed6f7a13e6b74c0b0451de95a480cabde",
+    "pr1002": "2211b491e3b8c6ad087d58ead2a8480f9b1bb006fc4b9a245fc594cedd2ee8a7",
+    "fl1577": "cb473802e29b1f4190980683bd4dd16a12e7fdcf3a80d0448c52fdda27d2e5a5",
+    "pr2392": "f08186bb906df499bcd6e86455afca29da0d83375e10ed6001872ad6e06334f1",
+    "pcb3038": "25081ac540357ec34935a4b366f32e58b0d605565b888f876211769ec972b87a",
+    "rl5934": "9b16ad6a492201fd83dfc739fc37f3948057ccd99707408be350b411e62a9da8",
+    "d15112": "45db9c1bd76685076c5a88f2e0cb3d86da35c2ac6ac027e000ed6cf5d9aca431",
+}
+
 ORIGINS: tuple[Origin, ...] = (
     Origin(
         "economy/fairpyx_ariel_5783_input.json",
@@ -44,6 +60,7 @@ ORIGINS: tuple[Origin, ...] = (
         "17111f7295f03265fd9e5118d7eba31e3dd9d6e50a2e215c13ad3d3f91f74381",
         "MIT",
     ),
+    *(Origin(f"tsplib/{name}.tsp", f"{TSPLIB}/{name}.tsp", sha, "none stated") for name, sha in TOURS.items()),
 )
 
 

@@ -1,4 +1,4 @@
-"""Two branches between nest and food, one twice as long: two colonies in three settle on the short one, though no ant compares.
+"""Two branches between nest and food, one twice as long: three colonies in five settle on the short one, though no ant compares.
 
 A thousand colonies of the Argentine ant (attraction 20, exponent 2, an ant each way every two seconds, marks that do not
 evaporate: Goss et al. 1989, Deneubourg et al. 1990) walk for 2,000 seconds. A colony has chosen a branch that has more than
@@ -72,8 +72,8 @@ def draw(table, forgetting, turning, colonies):
     for ratio in RATIOS:
         curve = [table[ratio, n][0] for n in EXPONENTS]
         left.plot(EXPONENTS, curve, "-o", color=COLOURS[ratio], linewidth=2, markersize=4, clip_on=False)
-        words = "equal" if ratio == 1 else f"{ratio:g} times as long"
-        style.write(left, 4, curve[-1], words, COLOURS[ratio], by=(0, 9), ha="right")
+        words = "equal" if ratio == 1 else f"1 : {ratio:g}"
+        style.write(left, 4, curve[-1], words, COLOURS[ratio], by=(6, 0), ha="left")
     style.ticks(left.xaxis, EXPONENTS, [f"{n:g}" for n in EXPONENTS])
     style.name_axes(left, "exponent n of the choice", "colonies on the short branch")
     right = sheet.axes(4.75, 0.62, 3.0, 2.35)

@@ -144,7 +144,7 @@ def test_a_process_that_is_stopped_can_be_gone_on_with(number, start, told, econ
 def search(monkeypatch):
     """A system on the host that anneals, by name."""
 
-    def write(problem, outcome, out):
+    def write(problem, outcome, name, out):
         (out / "places.txt").write_text(" ".join(f"{x:.3f}" for x in outcome.place))
 
     monkeypatch.setitem(SYSTEMS, "meeting", System("a crowd meets", meeting, (), write=write))
@@ -158,7 +158,7 @@ def test_seconds_end_a_run(told, search, tmp_path):
     assert result["efficiency"] > 0.99  # it was told of the seconds, and is cold in time
     assert len((out / "places.txt").read_text().split()) == 12
     page = (out / "report.html").read_text()
-    assert "--seconds 0.5" in page and "--rounds" not in page and "mean cost, round by round" in page
+    assert "--seconds 0.5" in page and "--rounds" not in page and "Mean cost, round by round" in page
     head, *rows = (out / "record.csv").read_text().splitlines()
     assert head == "round,unrest,mean_cost" and len(rows) == 1 + result["rounds"] // 5
 

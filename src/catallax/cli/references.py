@@ -84,4 +84,59 @@ REFERENCES = {
   title = {The Economics of Welfare},
   publisher = {Macmillan}, address = {London}, year = {1920}
 }""",
+    "dorigo2004ant": """@book{dorigo2004ant,
+  author = {Dorigo, Marco and St{\\"u}tzle, Thomas},
+  title = {Ant Colony Optimization},
+  publisher = {MIT Press}, address = {Cambridge, MA}, year = {2004}
+}""",
+    "stuetzle2000maxmin": """@article{stuetzle2000maxmin,
+  author = {St{\\"u}tzle, Thomas and Hoos, Holger H.},
+  title = {{MAX-MIN} Ant System},
+  journal = {Future Generation Computer Systems}, volume = {16}, number = {8}, pages = {889--914}, year = {2000}
+}""",
+    "skinderowicz2022improving": """@article{skinderowicz2022improving,
+  author = {Skinderowicz, Rafa{\\l}},
+  title = {Improving Ant Colony Optimization Efficiency for Solving Large {TSP} Instances},
+  journal = {Applied Soft Computing}, volume = {120}, pages = {108653}, year = {2022}
+}""",
+    "lin1965computer": """@article{lin1965computer,
+  author = {Lin, Shen},
+  title = {Computer Solutions of the Traveling Salesman Problem},
+  journal = {Bell System Technical Journal}, volume = {44}, number = {10}, pages = {2245--2269}, year = {1965}
+}""",
+    "martin1991large": """@article{martin1991large,
+  author = {Martin, Olivier and Otto, Steve W. and Felten, Edward W.},
+  title = {Large-Step {Markov} Chains for the Traveling Salesman Problem},
+  journal = {Complex Systems}, volume = {5}, number = {3}, pages = {299--326}, year = {1991}
+}""",
+    "held1970traveling": """@article{held1970traveling,
+  author = {Held, Michael and Karp, Richard M.},
+  title = {The Traveling-Salesman Problem and Minimum Spanning Trees},
+  journal = {Operations Research}, volume = {18}, number = {6}, pages = {1138--1162}, year = {1970}
+}""",
+    "reinelt1991tsplib": """@article{reinelt1991tsplib,
+  author = {Reinelt, Gerhard},
+  title = {{TSPLIB} -- A Traveling Salesman Problem Library},
+  journal = {ORSA Journal on Computing}, volume = {3}, number = {4}, pages = {376--384}, year = {1991}
+}""",
+    "goss1989selforganized": """@article{goss1989selforganized,
+  author = {Goss, Simon and Aron, Serge and Deneubourg, Jean-Louis and Pasteels, Jacques M.},
+  title = {Self-Organized Shortcuts in the {Argentine} Ant},
+  journal = {Naturwissenschaften}, volume = {76}, pages = {579--581}, year = {1989}
+}""",
+    "deneubourg1990selforganizing": """@article{deneubourg1990selforganizing,
+  author = {Deneubourg, Jean-Louis and Aron, Serge and Goss, Simon and Pasteels, Jacques M.},
+  title = {The Self-Organizing Exploratory Pattern of the {Argentine} Ant},
+  journal = {Journal of Insect Behavior}, volume = {3}, pages = {159--168}, year = {1990}
+}""",
+    "resnick1994turtles": """@book{resnick1994turtles,
+  author = {Resnick, Mitchel},
+  title = {Turtles, Termites, and Traffic Jams: Explorations in Massively Parallel Microworlds},
+  publisher = {MIT Press}, address = {Cambridge, MA}, year = {1994}
+}""",
+    "jones2010characteristics": """@article{jones2010characteristics,
+  author = {Jones, Jeff},
+  title = {Characteristics of Pattern Formation and Evolution in Approximations of {Physarum} Transport Networks},
+  journal = {Artificial Life}, volume = {16}, number = {2}, pages = {127--153}, year = {2010}
+}""",
 }

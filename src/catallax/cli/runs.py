@@ -4,6 +4,7 @@ import contextlib
 import math
 import shlex
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,18 +12,18 @@ from typing import Annotated, Any
 import typer
 
 from catallax.cli import session
-from catallax.cli.questions import File, Json, Out, Seed, SystemName, command_line, give
-from catallax.cli.systems import find, load
+from catallax.cli.questions import File, Json, Out, Seed, SystemName, command_line
+from catallax.cli.results import ROWS, Found, finish
+from catallax.cli.systems import Search, find, load
 from catallax.core.errors import BadInput, CatallaxError, Damaged
 
 ROUNDS, MOST = 1000, 2**31 - 1  # that are run where the user says neither rounds nor seconds; and where seconds alone
 SPARSE = 100  # rounds between recorded ones where nobody knows how many there will be, and they are compiled: many
-ROWS = 10_000  # recorded, at most, where the user does not say how often
-CURVES, POINTS = 12, 600  # of a record that are drawn
 Every = Annotated[
     int | None, typer.Option(min=1, help=f"record the signal every so many rounds (default: {ROWS:,} times at most)")
 ]
-Seconds = Annotated[float | None, typer.Option(help="stop after so many seconds")]
+Seconds = Annotated[float | None, typer.Option(help="stop after so many seconds (a search: default 5, if no rounds)")]
+REST = 1e-9  # unrest at which a run stops; a search never rests
 
 
 def run(
@@ -39,7 +40,11 @@ def run(
     loss: Annotated[float, typer.Option(min=0, max=0.999, help="chance that an agent hears nothing in a round")] = 0.0,
     leak: Annotated[float, typer.Option(min=0, max=1, help="believed share of the own effect on the signal")] = 0.0,
     activation: Annotated[str, typer.Option(help="synchronous, 'random order', or a share in (0, 1)")] = "synchronous",
-    tolerance: Annotated[float, typer.Option(min=0, help="stop where the unrest falls to this (0: never)")] = 1e-9,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, help=f"stop where the unrest falls to this (0: never; default {REST:g}, a search: 0)"),
+    ] = None,
+    optimum: Annotated[float | None, typer.Option(help="the least length there is, to be compared with")] = None,
     every: Every = None,
     checkpoint: Annotated[Path | None, typer.Option(help="a folder to go on from: `catallax resume DIR`")] = None,
     out: Out = None,
@@ -47,7 +52,12 @@ def run(
 ) -> None:
     """Run a system's rounds."""
     with session.ending():
-        find(system)
+        search = find(system).search
+        check_optimum(system, optimum)
+        if search is not None:
+            seconds = search.seconds if rounds is None and seconds is None else seconds
+        if tolerance is None:
+            tolerance = REST if search is None else 0.0
         session.prepare()
         from catallax.cli import folders
         from catallax.core.channel import Channel
@@ -59,8 +69,13 @@ def run(
         problem = load(system, file)
         society = problem.society(leak)
         folders.check(out)
+        thinned = every is None
         every = every or spacing(society, rounds, seconds)
         about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
+        about |= {} if optimum is None else dict(optimum=optimum)
+        clock = Clock()
+        if search is not None and seconds is None:  # with seconds the core does so
+            society.ready()
         with annotated(checkpoint, about), session.Progress("seconds" if seconds else "rounds") as progress:
             outcome = go(
                 society,
@@ -68,17 +83,18 @@ def run(
                 seed,
                 seconds=seconds,
                 tolerance=tolerance or None,
-                record=record(problem, society, every),
+                record=record(problem, society, every, clock if search else None),
                 channel=Channel(bits, noise, delay, loss),
                 activation=share_or_name(activation),
-                look=shown(progress, problem, seconds),
+                look=shown(progress, problem, seconds, search),
                 checkpoint=checkpoint,
             )
         options = dict(rounds=rounds or (None if seconds else ROUNDS), seconds=seconds, bits=bits, noise=noise or None)
         options |= dict(delay=delay or None, loss=loss or None, leak=leak or None, tolerance=tolerance, every=every)
-        options |= dict(activation=None if activation == "synchronous" else activation)
+        options |= dict(activation=None if activation == "synchronous" else activation, optimum=optimum)
         again = command_line("run", system, file, seed, options)
-        code = finish(session.head("run", system, file, seed), problem, outcome, out, as_json, again)
+        head = session.head("run", system, file, seed)
+        code = finish(head, problem, outcome, out, as_json, again, Found(optimum, clock.last, thinned))
         if code == session.INTERRUPTED:
             on = f"; go on with `catallax resume {checkpoint}`" if checkpoint is not None else ""
             session.say(f"catallax: interrupted after round {outcome.rounds:,}{on}")
@@ -103,6 +119,7 @@ def resume(
         check_seconds(seconds)
         begun = describe_run(folder)
         system, file, leak, every = about_run(folder, begun["about"])
+        search, clock = find(system).search, Clock(begun["spent"])
         problem = load(system, file)
         society = problem.society(leak)
         folders.check(out)
@@ -113,11 +130,15 @@ def resume(
                 folder,
                 rounds=rounds,
                 seconds=seconds,
-                record=record(problem, society, every),
-                look=shown(progress, problem, limit),
+                record=record(problem, society, every, clock if search else None),
+                look=shown(progress, problem, limit, search),
             )
         again = shlex.join(["catallax", "resume", str(folder)])
-        code = finish(session.head("resume", system, file, begun["seed"]), problem, outcome, out, as_json, again)
+        head, found = (
+            session.head("resume", system, file, begun["seed"]),
+            Found(begun["about"].get("optimum"), clock.last),
+        )
+        code = finish(head, problem, outcome, out, as_json, again, found)
         if code == session.INTERRUPTED:
             session.say(f"catallax: interrupted after round {outcome.rounds:,}; go on with `catallax resume {folder}`")
     raise typer.Exit(code)
@@ -132,15 +153,42 @@ def spacing(society: Any, rounds: int | None, seconds: float | None) -> int:
     return math.ceil((rounds or ROUNDS) / ROWS)
 
 
-def shown(progress: session.Progress, problem: Any, seconds: float | None) -> Callable[[Any], None]:
+class Clock:
+    """Seconds since it was first looked at, and those `spent` before: a column of a search's record."""
+
+    def __init__(self, spent: float = 0.0):
+        self.spent, self.began, self.last = spent, None, spent
+
+    def __call__(self, society: Any = None) -> float:
+        now = time.perf_counter()
+        self.began = now if self.began is None else self.began
+        self.last = self.spent + now - self.began
+        return self.last
+
+
+def check_optimum(system: str, optimum: float | None) -> None:
+    """A length, for a system that has one. Raises `BadInput`."""
+    if optimum is None:
+        return
+    if find(system).search is None:
+        raise BadInput(f"--optimum is for searches, and {system} is none: leave it out")
+    if not 0 < optimum < math.inf:
+        raise BadInput(f"--optimum is {optimum:g}: give the least length there is, a positive number")
+
+
+def shown(
+    progress: session.Progress, problem: Any, seconds: float | None, search: Search | None = None
+) -> Callable[[Any], None]:
     """A look that shows how far a run is, in rounds, or in seconds where they end it; and what the problem watches."""
     from catallax.core.answer import text
 
     watched = list(problem.watch())
+    said = None if search is None else search.words(problem)
 
     def look(frame: Any) -> None:
         known = [name for name in watched if name in frame.values]  # none before the first row after a checkpoint
         words = ", ".join(f"{name.replace('_', ' ')} {text(frame.values[name])}" for name in known)
+        words = said(frame.values) if said is not None and known else words
         far = (frame.round, frame.rounds) if seconds is None else (int(frame.seconds), math.ceil(seconds))
         progress.look(*far, words)
 
@@ -187,14 +235,17 @@ def about_run(folder: Path, about: Any) -> tuple[str, Path | None, float, int]:
         ) from None
 
 
-def record(problem: Any, society: Any, every: int) -> Any:
-    """What the problem watches; or else the public signal as it moves, a column of rows for each of its arrays."""
+def record(problem: Any, society: Any, every: int, clock: Clock | None = None) -> Any:
+    """What the problem watches; or else the public signal as it moves, a column of rows for each of its arrays.
+
+    With a `clock` the record tells the seconds, too.
+    """
     import jax
 
     from catallax.core.record import Record
 
     if watched := problem.watch():
-        return Record(every=every, folder=None, **watched)
+        return Record(every=every, folder=None, **watched, **({} if clock is None else dict(seconds=clock)))
     word = problem.words().get("signal", "signal").replace(" ", "_")
     count = len(jax.tree.leaves(society.signal.public()))
     names = [word] if count == 1 else [f"{word}{k}" for k in range(count)]
@@ -208,80 +259,3 @@ def share_or_name(text: str) -> str | float:
         return float(text)
     except ValueError:
         return text
-
-
-def finish(head: dict[str, Any], problem: Any, outcome: Any, out: Path | None, as_json: bool, reproduce: str) -> int:
-    """Prints and writes what a run came to; its exit code."""
-    import dataclasses
-
-    from catallax.cli import folders
-    from catallax.core.scene import Bars
-
-    whole = dataclasses.replace(outcome, values=problem.outcome(outcome.society, outcome.heard).values)
-    scene = problem.scene(outcome.society)
-    bars = next((item for item in scene.items if isinstance(item, Bars)), None)
-    public = {} if bars is None else {bars.name: dict(zip(bars.labels, bars.values.tolist(), strict=True))}
-    row = dict(status=str(outcome.status), rounds=outcome.rounds, unrest=outcome.unrest, **problem.welfare(whole))
-    columns = record_columns(outcome.record, bars.labels if bars else ())
-    answer = answer_of(head, problem, outcome, row, scene, columns)
-    result = head | row | dict(sentence=outcome.status.sentence, notes=answer.notes, **public, digest=outcome.digest())
-    if out is not None:
-        with folders.made(out):
-            write_run(columns, scene, out)
-            write = find(head["system"]).write
-            if write is not None:
-                write(problem, whole, out)
-            page = folders.save(answer, result, out, reproduce)
-        session.say(f"report: {page}")
-    give(answer, result, as_json)
-    return session.CODE.get(str(outcome.status), session.FAILED)
-
-
-def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, columns: dict[str, list]) -> Any:
-    """A run as an answer: one row, what is left of the signal, and its way there as pictures."""
-    from catallax.core.answer import Answer, text
-    from catallax.core.scene import Bars, Scene, Series
-
-    name, reached = problem.headline, text(row[problem.headline])
-    headline = f"After {outcome.rounds:,} rounds: {outcome.status.sentence}; {name.replace('_', ' ')} {reached}."
-    levels = [item for item in scene.items if isinstance(item, Bars)][:1]
-    notes = [
-        f"{b.name}: {', '.join(f'{n} {text(float(v))}' for n, v in zip(b.labels, b.values, strict=True))}"
-        for b in levels
-    ]
-    rounds = columns.get("round", [])
-    some = slice(None, None, max(1, len(rounds) // POINTS))
-    curves = [Series(rounds[some], columns[n][some], n) for n in columns if n not in ("round", "unrest")][:CURVES]
-    if problem.watch():  # numbers of unlike size
-        way = tuple(Scene(f"{curve.name.replace('_', ' ')}, round by round", (curve,)) for curve in curves)
-    else:
-        way = (Scene("The signal, round by round", curves),) if curves else ()
-    facts = problem.words() | {"seed": head["seed"], "digest": outcome.digest()}
-    label = head["system"] if head["file"] is None else f"{head['system']} ({Path(head['file']).name})"
-    return Answer("run", label, [row], headline, [*notes, *outcome.notes], facts, (*way, scene))
-
-
-def record_columns(rows: dict[str, Any] | None, labels: tuple[str, ...]) -> dict[str, list]:
-    """A record as columns of plain numbers, named by labels where they fit: price.grain."""
-    import numpy as np
-
-    from catallax.core.answer import plain
-
-    columns: dict[str, list] = {}
-    for name, values in (rows or {}).items():
-        flat = np.asarray(values).reshape(len(values), -1)
-        wide = flat.shape[1]
-        names = [name] if wide == 1 else [f"{name}.{k}" for k in (labels if wide == len(labels) else range(wide))]
-        columns |= {n: plain(flat[:, k]) for k, n in enumerate(names)}
-    return columns
-
-
-def write_run(columns: dict[str, list], scene: Any, out: Path) -> None:
-    """The record as a table, and the scene as a picture."""
-    from catallax.cli import folders
-    from catallax.view.scene import draw
-    from catallax.view.style import save
-
-    if columns:
-        folders.write_table(columns, out / "record")
-    save(draw(scene), out / "scene.png")

@@ -9,12 +9,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from catallax.cli import tours
 from catallax.core.errors import BadInput
+
+
+class Search(NamedTuple):
+    """A run that goes on for as long as one likes, and is judged by what it has found: by clock, too, and to no rest.
+
+    `seconds`: where nobody says how long; `words(problem)`: made before the first round, says what recorded values mean;
+    `judged(outcome, optimum)`: the finding, entries for the JSON object, and notes.
+    """
+
+    seconds: float
+    words: Callable[[Any], Callable[[dict], str]]
+    judged: Callable[[Any, float | None], tuple[str, dict[str, Any], list[str]]]
 
 
 class System(NamedTuple):
     """A name's meaning: a sentence, the example, what to cite (keys of `cli.references`); and, where there is such a thing, the
-    columns of its files, how to read one, problems drawn at random (seed -> problem), and how it is told in few bits.
+    columns of its files, how to read one, problems drawn at random (seed -> problem), how it is told in few bits, files of
+    its own, and what is said of a search.
     """
 
     summary: str
@@ -24,7 +38,8 @@ class System(NamedTuple):
     read: Callable[[Path], Any] | None = None
     drawn: Callable[[int], Any] | None = None
     narrow: Callable[[Any], Any] | None = None  # the same problem, told in a way that few bits can carry
-    write: Callable[[Any, Any, Path], None] | None = None  # (problem, outcome, folder): files of its own beside a run's
+    write: Callable[[Any, Any, str, Path], None] | None = None  # (problem, outcome, name, folder): beside a run's files
+    search: Search | None = None
 
 
 def economy() -> Any:
@@ -58,6 +73,44 @@ def drawn_market(seed: int, buyers: int = 8, goods: int = 4) -> Any:
 
     random = np.random.default_rng(seed)
     return economy().Fisher(random.lognormal(size=(buyers, goods)), random.random(buyers) + 0.5, np.ones(goods))
+
+
+def tour(path: Path | None = None) -> Any:
+    """Cities of a file, or the capitals of Europe with few ants, so that questions about them take seconds."""
+    from catallax.colony.example import capitals
+    from catallax.colony.tour import Tour
+
+    return Tour(capitals(), ants=20) if path is None else Tour(path)
+
+
+def drawn_tour(seed: int, cities: int = 60) -> Any:
+    """Cities at random in a square."""
+    import numpy as np
+
+    from catallax.colony.tour import Tour
+
+    return Tour(np.random.default_rng(seed).random((cities, 2)))
+
+
+def double_bridge() -> Any:
+    """Two branches, one twice as long, of twenty colonies."""
+    from catallax.colony.shortest_path import ShortestPath
+
+    return ShortestPath.double_bridge(colonies=20)
+
+
+def foraging() -> Any:
+    """A nest and three piles of food."""
+    from catallax.colony.foraging import Foraging
+
+    return Foraging()
+
+
+def slime() -> Any:
+    """A plasmodium between five places of food."""
+    from catallax.colony.slime import Slime
+
+    return Slime(1000, (96, 96), food=[(20, 20), (75, 24), (48, 50), (22, 76), (74, 72)])
 
 
 SYSTEMS = {
@@ -136,6 +189,39 @@ SYSTEMS = {
         "eight heat with coal in one valley: prices alone leave out what the smoke does to the others",
         lambda: economy().Externality.example(),
         ("pigou1920economics",),
+    ),
+    "colony": System(
+        "ants change one tour in turn, and smell how long each part of it has stayed: the shortest way through all cities",
+        tour,
+        (
+            "dorigo2004ant",
+            "stuetzle2000maxmin",
+            "skinderowicz2022improving",
+            "lin1965computer",
+            "martin1991large",
+            "held1970traveling",
+            "reinelt1991tsplib",
+        ),
+        "TSPLIB (.tsp, .atsp), or name,x,y or name,lat,lon, or a square of distances named in its first row and column",
+        tour,
+        drawn_tour,
+        write=tours.write,
+        search=Search(tours.SECONDS, tours.words, tours.judged),
+    ),
+    "bridge": System(
+        "ants between nest and food, over a short branch and a long one: which do they tread out?",
+        double_bridge,
+        ("goss1989selforganized", "deneubourg1990selforganizing"),
+    ),
+    "foraging": System(
+        "ants that look for food, and lay a trail on the way home",
+        foraging,
+        ("resnick1994turtles",),
+    ),
+    "slime": System(
+        "a slime mould: particles that follow, and lay, one trail, and come to be a net",
+        slime,
+        ("jones2010characteristics",),
     ),
 }
 

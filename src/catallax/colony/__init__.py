@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from catallax.colony.foraging import Foraging as Foraging
+    from catallax.colony.shortest_path import ShortestPath as ShortestPath
+    from catallax.colony.slime import Slime as Slime
     from catallax.colony.solve import Change as Change
     from catallax.colony.solve import Solution as Solution
     from catallax.colony.solve import solve as solve
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Change": "catallax.colony.solve",
+    "Foraging": "catallax.colony.foraging",
+    "ShortestPath": "catallax.colony.shortest_path",
+    "Slime": "catallax.colony.slime",
     "Solution": "catallax.colony.solve",
     "Tour": "catallax.colony.tour",
     "solve": "catallax.colony.solve",

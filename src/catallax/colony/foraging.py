@@ -36,7 +36,7 @@ from catallax.core.problem import Problem
 from catallax.core.run import run
 from catallax.core.scene import Grid, Points, Scene
 from catallax.core.society import Society, size
-from catallax.signals.field import Field, Lattice, check_bits, check_lattice, check_share, places_on
+from catallax.signals.field import Field, Lattice, check_bits, check_lattice, check_share, check_told, places_on
 
 FAINT, STRONG, COVERED = 0.05, 2.0, 1e4  # a trail worth following; bits cover a trail from FAINT to COVERED times that
 
@@ -193,6 +193,7 @@ class Foraging(Problem):
 
     def quantised(self, bits: int | None) -> "Foraging":
         """The same, a smell heard through so many bits (0: nothing is smelt)."""
+        check_told(bits)
         return dataclasses.replace(self, bits=bits)
 
     def carried(self, old: Society, keep: Any = None) -> Society:

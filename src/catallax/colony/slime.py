@@ -41,7 +41,7 @@ from catallax.core.run import run
 from catallax.core.scene import Grid, Points, Scene
 from catallax.core.society import Society, size
 from catallax.measures.welfare import gini
-from catallax.signals.field import Field, Lattice, check_bits, check_lattice, check_share, places_on
+from catallax.signals.field import Field, Lattice, check_bits, check_lattice, check_share, check_told, places_on
 
 
 class Slime(Problem):
@@ -181,6 +181,11 @@ class Slime(Problem):
         raise Refused("particles want nothing, so there is nothing that full information would let them do better")
 
     # --- what an outcome means ---
+
+    def quantised(self, bits: int | None) -> "Slime":
+        """The same, a smell heard through so many bits (0: nothing is smelt)."""
+        check_told(bits)
+        return dataclasses.replace(self, bits=bits)
 
     def outcome(self, society: Society, heard: Any = None) -> Outcome:
         """`trail` [rows, columns] and, with food, what its veins are as a network (`colony.lattice.veins.Network`)."""

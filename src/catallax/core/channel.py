@@ -71,6 +71,10 @@ def spans(signal, public) -> list[Span]:
     """The span of each float leaf of `public`; Refused where the signal does not say it."""
     given = jax.tree.leaves(signal.span(), is_leaf=is_span)
     floats = [x for x in jax.tree.leaves(public) if is_float(x)]
+    if not floats:
+        raise Refused(
+            f"{type(signal).__name__} has no public number with a fraction: nothing there can be cut or made noisy"
+        )
     if len(given) != len(floats) or not all(is_span(x) for x in given):
         raise Refused(
             f"{type(signal).__name__} gives no span for each of its {len(floats)} public float leaves, so its signal "

@@ -69,9 +69,19 @@ def bare(function: Callable) -> Any:
 
     numba counts references to every array that is taken out of a tuple of facts; a search that asks for a distance every
     ten nanoseconds spends a third of its time on that. The switch is numba's own (its tests use it) but not documented,
-    so where a version does not know it the kernel is an ordinary one.
+    so where a version does not know it the kernel is an ordinary one. Python's lock is let go.
     """
+    return compiled(function, inline="never")
+
+
+def inlined(function: Callable) -> Any:
+    """A bare kernel that is compiled into the one that calls it: for a long function with one caller."""
+    return compiled(function, inline="always")
+
+
+def compiled(function: Callable, **how: Any) -> Any:
+    """The kernel, without reference counts where numba knows how."""
     try:
-        return numba.njit(cache=True, _nrt=False)(function)
+        return numba.njit(cache=True, nogil=True, _nrt=False, **how)(function)  # pyright: ignore[reportCallIssue]
     except (KeyError, TypeError):
-        return numba.njit(cache=True)(function)
+        return numba.njit(cache=True, nogil=True, **how)(function)

@@ -23,6 +23,9 @@ class Problem(eqx.Module):
     headline: ClassVar[str] = "efficiency"  # the welfare entry that the questions plot
     tolerance: ClassVar[float] = 1e-6  # certificate at which the questions call it settled
     patience: ClassVar[int] = 5000  # rounds that the questions allow it to come to rest
+    quantised: ClassVar[Any] = (
+        None  # (bits) -> the same problem, its agents hearing what reaches each alone in so many bits
+    )
 
     @abc.abstractmethod
     def society(self, leak: float = 0.0) -> Society:

@@ -57,7 +57,8 @@ def run(
 
     - `problem`: a `Problem` (its price-taking society is run and its `outcome` added) or a `Society`.
     - `seed`: random bits are a hash of (seed, round, agent id) alone; up to 64 bits.
-    - `seconds`: wall seconds after which it stops, at the end of a round; None: no limit. Compiling counts.
+    - `seconds`: wall seconds after which it stops, at the end of a round; None: no limit. Compiling counts, but for a
+      host society's, which is done before (`HostSociety.ready`).
     - `record`: what to keep, see `Record`. `look`: called with a `Frame` about 30 times a second; True stops.
     - `channel`: what happens to the public signal on its way, see `Channel` (a host society: as its `through` says).
     - `activation`: "synchronous", "random order" (one after the other, in a fresh order each round), or a
@@ -270,6 +271,8 @@ def drive_host(society: HostSociety, job: Job, resumed: Any = None) -> Outcome:
     mark, record = mark_of_host(society) if job.saver else "", job.record
     if resumed is not None:
         society = resumed.restore_host(mark, society)
+    if job.seconds is not None:
+        society.ready()
     watch = Watch(job, resumed)
     society = society.paced(job.rounds, watch.left)
     first = None if record is None else host_row(record, society, watch)

@@ -56,15 +56,18 @@ class Points:
 class Edges:
     """Lines between points.
 
-    `start`, `stop` [edges] count the scene's points from 0; `weight` [edges] is drawn as width.
+    `start`, `stop` [edges] count the scene's points from 0; `weight` [edges] is drawn as width; `main`: whether they
+    stand out from the others.
     """
 
     start: Int[np.ndarray, " edges"]
     stop: Int[np.ndarray, " edges"]
     weight: Float[np.ndarray, " edges"] | None
+    main: bool
 
-    def __init__(self, start: ArrayLike, stop: ArrayLike, weight: ArrayLike | None = None):
+    def __init__(self, start: ArrayLike, stop: ArrayLike, weight: ArrayLike | None = None, main: bool = False):
         _fill(self, start=start, stop=stop, weight=weight)
+        object.__setattr__(self, "main", bool(main))
 
 
 @array_item

@@ -56,6 +56,9 @@ class HostSociety(Society):
         """
         return self
 
+    def ready(self) -> None:
+        """Compiles or loads what rounds need: `run` calls it before any second counts. Default: nothing."""
+
     def through(self, channel: Channel) -> "HostSociety":
         """The same society, hearing its signal through the channel. Default: Refused."""
         raise Refused(UNSWITCHED)

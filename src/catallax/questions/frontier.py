@@ -104,8 +104,13 @@ def reached(problem: Problem, kind: str, told: float, seed: int, rounds: int, to
         return dataclasses.replace(problem.silence(), code=CODES.index(Status.SETTLED))  # nothing moves
     if kind == "leak":
         return problem.contest(told)
-    channel = Channel(bits=int(told)) if kind == "bits" else None
-    return run(problem, rounds, seed, tolerance=tolerance, channel=channel)
+    told_so, channel = through(problem, int(told)) if kind == "bits" else (problem, None)
+    return run(told_so, rounds, seed, tolerance=tolerance, channel=channel)
+
+
+def through(problem: Problem, bits: int) -> tuple[Problem, Channel | None]:
+    """The problem, and the channel that cuts its signal: what reaches each agent alone passes through none."""
+    return (problem, Channel(bits=bits)) if problem.quantised is None else (problem.quantised(bits), None)
 
 
 def told_bits(problem: Problem, kind: str, told: float) -> int | None:
@@ -113,8 +118,10 @@ def told_bits(problem: Problem, kind: str, told: float) -> int | None:
     if kind == "silence":
         return 0
     try:
-        society = problem.society(told) if kind == "leak" else problem.society()
-        return bits_of(society, Channel(bits=int(told)) if kind == "bits" else Channel())["total"]
+        if kind == "leak":
+            return bits_of(problem.society(told), Channel())["total"]
+        told_so, channel = through(problem, int(told)) if kind == "bits" else (problem, None)
+        return bits_of(told_so.society(), channel or Channel())["total"]
     except Refused:
         return None
 

@@ -118,9 +118,12 @@ class Track:
 
 
 def distance(then: Society, rest: Society) -> float | None:
-    """The largest relative difference between what everyone reads now and at the new rest; None where nobody reads anything."""
+    """The largest relative difference between the numbers with fractions that everyone reads now and at the new rest (whole
+    ones are names as a rule); None where nobody reads any."""
     far = []
     for a, b in zip(jax.tree.leaves(then.signal.public()), jax.tree.leaves(rest.signal.public()), strict=True):
+        if not np.issubdtype(np.asarray(b).dtype, np.floating):
+            continue
         a, b = np.asarray(a, float), np.asarray(b, float)
         far.append(float(np.max(np.abs(a - b) / np.maximum(np.abs(b), 1e-300))))
     return max(far, default=None)

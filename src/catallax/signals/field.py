@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from catallax.core.errors import BadInput
+from catallax.core.errors import BadInput, Refused
 from catallax.core.signal import Signal
 
 MOST = 16  # bits that are worth cutting a smell to: above, hear it exactly
@@ -188,6 +188,12 @@ def check_bits(name: str, bits: Any) -> None:
         raise BadInput(
             f"{name} is {bits!r}: give a whole number of bits from 0 (smell nothing) to {MOST}, or None (exactly)"
         )
+
+
+def check_told(bits: int | None) -> None:
+    """Refused where so many bits are more than a smell is worth cutting to."""
+    if bits is not None and bits > MOST:
+        raise Refused(f"above {MOST} bits a smell is heard exactly")
 
 
 def places_on(name: str, places: Any, lattice: Lattice) -> Int[np.ndarray, "places 2"] | Float[np.ndarray, "places 2"]:

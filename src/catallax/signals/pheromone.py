@@ -28,7 +28,7 @@ class Way(NamedTuple):
     """A closed way over all cities, and how many ticks long it is: an action, and of many the shortest."""
 
     order: Int[np.ndarray, "*ants cities"]  # int32
-    ticks: Int[np.ndarray, "*ants"]
+    ticks: Any  # Int[np.ndarray, "*ants"], or one NumPy number
 
 
 class Heard(NamedTuple):
@@ -61,6 +61,11 @@ class Pheromone(Signal):
         level = np.full(near.shape[:2], floor, np.float32)
         tread(near, level, way.order, 1.0, floor)
         return cls(level, way, near, evaporation, floor)
+
+    @classmethod
+    def even(cls, near: Any, way: Way, evaporation: float = 0.1, floor: float = FLOOR) -> "Pheromone":
+        """Trails at their most everywhere: whoever smells them learns nothing yet."""
+        return cls(np.ones(near.shape[:2], np.float32), way, near, evaporation, floor)
 
     def public(self) -> Heard:
         """The trails as they are told, and the way."""

@@ -73,25 +73,36 @@ def draw_plane(axes: "matplotlib.axes.Axes", items: list) -> None:
 
 
 def draw_edges(axes: "matplotlib.axes.Axes", edges: Edges, points: list) -> None:
-    """Lines whose width grows with their weight; the heaviest is 3 points wide."""
+    """Lines whose width grows with their weight, the heaviest 3 points wide (finer where there are many); the main ones
+    are dark and lie over the others.
+    """
     from matplotlib.collections import LineCollection
 
     places = np.column_stack([np.concatenate([cloud.x for cloud in points] or [np.empty(0)]),
                               np.concatenate([cloud.y for cloud in points] or [np.empty(0)])])  # fmt: skip
     lines = np.stack([places[edges.start], places[edges.stop]], axis=1)
-    width = np.full(len(lines), 0.9)
+    fine = finer(len(lines))
+    width = np.full(len(lines), (1.2 if edges.main else 0.9) * fine)
     if edges.weight is not None and np.isfinite(edges.weight).any():
-        width = 3 * np.nan_to_num(np.abs(edges.weight)) / max(np.nanmax(np.abs(edges.weight)), 1e-300)
-    axes.add_collection(
-        LineCollection(list(lines), linewidths=width, colors=GREY, alpha=0.7, zorder=2, rasterized=len(lines) > MANY)
-    )
+        width = 3 * fine * np.nan_to_num(np.abs(edges.weight)) / max(np.nanmax(np.abs(edges.weight)), 1e-300)
+    colour, opacity, order = (INK, 1.0, 2.5) if edges.main else (GREY, 0.7, 2.0)
+    drawn = LineCollection(list(lines), linewidths=width, colors=colour, alpha=opacity, zorder=order)
+    drawn.set_rasterized(len(lines) > MANY)
+    axes.add_collection(drawn)
+
+
+def finer(count: int) -> float:
+    """The share of its width that each of so many marks is drawn with, so that all of them leave paper between them."""
+    return min(1.0, max(0.2, math.sqrt(MANY / max(count, 1))))
 
 
 def draw_points(axes: "matplotlib.axes.Axes", cloud: Points) -> None:
-    """Dots whose area is their size (the largest 160 square points); labels where there are few enough."""
+    """Dots whose area is their size (the largest 160 square points), or one that suits their number; labels where there
+    are few enough.
+    """
     if not len(cloud.x):
         return
-    area = np.full(len(cloud.x), 36.0 if len(cloud.x) <= MANY else 6.0)
+    area = np.full(len(cloud.x), min(36.0, max(0.25, 7200.0 / len(cloud.x))))
     if cloud.size is not None and np.isfinite(cloud.size).any():
         area = 160 * np.maximum(np.nan_to_num(cloud.size), 0) / max(np.nanmax(cloud.size), 1e-300)
     many = len(cloud.x) > MANY

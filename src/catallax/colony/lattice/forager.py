@@ -184,7 +184,11 @@ class Meadow(Signal):
     def listen(self, actions: Errand) -> Tally:
         cell = self.field.lattice.cell(actions.deposit.x, actions.deposit.y)
         claims = jnp.zeros(self.claims.size, jnp.uint32).at[cell].max(actions.claim, mode="promise_in_bounds")
-        return Tally(self.field.listen(actions.deposit), claims.reshape(self.claims.shape), actions.home.sum())
+        return Tally(
+            self.field.listen(actions.deposit),
+            claims.reshape(self.claims.shape),
+            actions.home.sum(dtype=self.home.dtype),
+        )
 
     def propagate(self, summary: Tally) -> "Meadow":
         return dataclasses.replace(

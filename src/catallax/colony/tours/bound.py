@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 
 from catallax.colony.tours import complete, one_tree
 from catallax.colony.tours.metric import NONE, Metric, length
@@ -138,6 +137,8 @@ def assignment_bound(matrix: Int[np.ndarray, "cities cities"]) -> float:
     SciPy's method (D. Crouse, 2016) adds, subtracts and compares distances only, and those are whole: below 2^53 in sum
     its answer is exact, hence a bound, without a certificate.
     """
+    from scipy.optimize import linear_sum_assignment  # late: it takes a fifth of a second to load
+
     costs = matrix.astype(np.float64)
     np.fill_diagonal(costs, np.inf)
     row, column = linear_sum_assignment(costs)

@@ -50,7 +50,7 @@ class Chart(NamedTuple):
     @property
     def whole(self) -> bool:
         """Whether ticks are the lengths themselves."""
-        return self.metric.scale == 1.0
+        return bool(self.metric.scale == 1.0)
 
 
 def chart_of(ground: Ground, plan: Plan, k: int) -> Chart:
@@ -112,11 +112,17 @@ def on_axes(ground: Ground, cities: Int[np.ndarray, " some"]) -> tuple[np.ndarra
         phi, lam = np.radians(places).T
         places = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=1)
         chord = float(np.linalg.norm(np.ptp(places, axis=0)))
-        return places, FINE / max(2 * EARTH * np.arcsin(min(1.0, chord / 2)), 1e-9)
+        return places, fine(2 * EARTH * np.arcsin(min(1.0, chord / 2)))
     if ground.kind == "PLANE":
         far = float(np.linalg.norm(np.ptp(places, axis=0)))
-        return places - places.min(axis=0), FINE / far if far > 0 else 1.0
+        return places - places.min(axis=0), fine(far)
     return np.ascontiguousarray(places), 1.0
+
+
+def fine(far: float) -> float:
+    """The scale at which the farthest two cities are FINE ticks apart; never 1, which says that ticks are the lengths."""
+    scale = FINE / far if far > 0 else FINE
+    return scale if scale != 1.0 else 0.5
 
 
 def in_ticks(matrix: np.ndarray) -> tuple[np.ndarray, float]:
@@ -126,7 +132,7 @@ def in_ticks(matrix: np.ndarray) -> tuple[np.ndarray, float]:
     if far < 2**30 and bool((matrix[open_] == np.round(matrix[open_])).all()):
         scale = 1.0
     else:
-        scale = FINE / far
+        scale = fine(far)
     ticks = np.full(matrix.shape, CLOSED, np.int32)
     ticks[open_] = np.floor(matrix[open_] * scale + 0.5)
     return ticks, scale

@@ -17,8 +17,8 @@ import numpy as np
 from catallax.colony.tours.metric import distance
 from catallax.colony.tours.path import ORDER, flip, undo, wait
 from catallax.colony.tours.three_opt import mend
-from catallax.signals.treading import trail
 from catallax.core.kernel import bare, below, fold_in, uniform
+from catallax.signals.treading import trail
 
 LEAST = 8  # cities that four cuts need
 
@@ -50,10 +50,10 @@ def rearrange(metric, near, path, log, level, reach, looks, k0, k1):
     """a [B] [C] [D] e becomes a [D] [C] [B] e; ticks gained."""
     n = path.shape[1]
     reach = min(reach, (n - 2) // 3)
-    p0 = smelt(near, path, level, 0, n, looks, k0, k1, 1)
-    p1 = smelt(near, path, level, p0 + 1, reach, looks, k0, k1, 1 + looks)
-    p2 = smelt(near, path, level, p1 + 1, reach, looks, k0, k1, 1 + 2 * looks)
-    p3 = smelt(near, path, level, p2 + 1, reach, looks, k0, k1, 1 + 3 * looks)
+    p0 = smelt(metric, near, path, level, 0, n, looks, k0, k1, 1)
+    p1 = smelt(metric, near, path, level, p0 + 1, reach, looks, k0, k1, 1 + looks)
+    p2 = smelt(metric, near, path, level, p1 + 1, reach, looks, k0, k1, 1 + 2 * looks)
+    p3 = smelt(metric, near, path, level, p2 + 1, reach, looks, k0, k1, 1 + 3 * looks)
     order = path[ORDER]
     a, b1 = order[p0 % n], order[(p0 + 1) % n]
     b2, c1 = order[p1 % n], order[(p1 + 1) % n]
@@ -74,16 +74,24 @@ def rearrange(metric, near, path, log, level, reach, looks, k0, k1):
 
 
 @bare
-def smelt(near, path, level, start, span, looks, k0, k1, draw):
-    """Of `looks` positions from `start` on, within `span`, the one whose edge to the next city smells faintest."""
-    best = start + below(k0, k1, draw, span)
+def smelt(metric, near, path, level, start, span, looks, k0, k1, draw):
+    """Of `looks` positions from `start` on, within `span`, the one whose edge to the next city smells faintest. Ties cannot be
+    cut: where one lies the next edge is taken."""
+    best = untied(metric, path, start + below(k0, k1, draw, span))
     if looks == 1:
         return best
     n = path.shape[1]
     faintest = trail(near, level, path[ORDER, best % n], path[ORDER, (best + 1) % n])
     for look in range(1, looks):
-        at = start + below(k0, k1, draw + look, span)
+        at = untied(metric, path, start + below(k0, k1, draw + look, span))
         smell = trail(near, level, path[ORDER, at % n], path[ORDER, (at + 1) % n])
         if smell < faintest:
             best, faintest = at, smell
     return best
+
+
+@bare
+def untied(metric, path, at):
+    """The position, or the next one where the edge behind it is tied."""
+    n = path.shape[1]
+    return at + 1 if distance(metric, path[ORDER, at % n], path[ORDER, (at + 1) % n]) < 0 else at

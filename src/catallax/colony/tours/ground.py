@@ -102,9 +102,13 @@ def numbers(cities: Any) -> np.ndarray:
         table = np.asarray(cities)
         table = table if table.dtype.kind in "iu" else table.astype(float)
     except (TypeError, ValueError):
-        raise BadInput("cities are no table of numbers: give coordinates [cities, 2], a distance matrix, or a file") from None
+        raise BadInput(
+            "cities are no table of numbers: give coordinates [cities, 2], a distance matrix, or a file"
+        ) from None
     if table.ndim != 2 or (table.shape[1] != 2 and not square(table)):
-        raise BadInput(f"cities have the shape {list(table.shape)}: give coordinates [cities, 2] or a square distance matrix")
+        raise BadInput(
+            f"cities have the shape {list(table.shape)}: give coordinates [cities, 2] or a square distance matrix"
+        )
     return table
 
 
@@ -117,7 +121,9 @@ def checked(ground: Ground) -> Ground:
     """The ground, if tours on it have a meaning."""
     n = ground.cities
     if n < FEWEST:
-        raise BadInput(f"there {'is' if n == 1 else 'are'} {n} {'city' if n == 1 else 'cities'}: a tour takes at least 3")
+        raise BadInput(
+            f"there {'is' if n == 1 else 'are'} {n} {'city' if n == 1 else 'cities'}: a tour takes at least 3"
+        )
     if ground.names is not None and len(ground.names) != n:
         raise BadInput(f"names has {len(ground.names)} entries for {n} cities: give one for each")
     table = ground.matrix if ground.places is None else ground.places
@@ -153,7 +159,9 @@ def check_matrix(ground: Ground) -> None:
         raise BadInput(f"the distance from city {row} to {column} is {matrix[row, column]}: give numbers of at least 0")
 
 
-def lengths(ground: Ground, start: Int[np.ndarray, " edges"], stop: Int[np.ndarray, " edges"]) -> Float[np.ndarray, " edges"]:
+def lengths(
+    ground: Ground, start: Int[np.ndarray, " edges"], stop: Int[np.ndarray, " edges"]
+) -> Float[np.ndarray, " edges"]:
     """Float64 length of each edge; infinite where it is closed."""
     found = lengths_by_kind(ground, start, stop)
     if len(ground.closed):
@@ -197,7 +205,9 @@ def radians(places: Float[np.ndarray, "cities 2"]) -> Float[np.ndarray, "cities 
     return 3.141592 * (degrees + 5.0 * (places - degrees) / 3.0) / 180.0
 
 
-def geographical(places: Float[np.ndarray, "cities 2"], start: np.ndarray, stop: np.ndarray) -> Float[np.ndarray, " edges"]:
+def geographical(
+    places: Float[np.ndarray, "cities 2"], start: np.ndarray, stop: np.ndarray
+) -> Float[np.ndarray, " edges"]:
     """TSPLIB's kilometres."""
     (phi, lam), (psi, mu) = places[start].T, places[stop].T
     q1, q2, q3 = np.cos(lam - mu), np.cos(phi - psi), np.cos(phi + psi)
@@ -210,4 +220,6 @@ def route_length(ground: Ground, order: Int[np.ndarray, " cities"], opened: bool
     order = np.asarray(order)
     there, back = (order[:-1], order[1:]) if opened else (order, np.roll(order, -1))
     past = max(0, driven - 1)
-    return float(lengths_by_kind(ground, there[:past], back[:past]).sum() + lengths(ground, there[past:], back[past:]).sum())
+    return float(
+        lengths_by_kind(ground, there[:past], back[:past]).sum() + lengths(ground, there[past:], back[past:]).sum()
+    )

@@ -26,6 +26,7 @@ problems, Operations Research Letters 2, 1983.
 from typing import NamedTuple
 
 import numba
+import numba.extending
 import numpy as np
 from jaxtyping import Float, Int
 

@@ -14,10 +14,9 @@ search below three times as slow.
 """
 
 import numpy as np
-
-from catallax.core.kernel import bare
 from jaxtyping import Int
 
+from catallax.core.kernel import bare
 
 ORDER, PLACE, QUEUE, QUEUED = range(4)
 FIRST = 2  # row of the log where flips begin

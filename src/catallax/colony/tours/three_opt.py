@@ -19,26 +19,29 @@ A gain is taken as soon as it is found, and the cities that it touched are looke
 
 import numpy as np
 
-from catallax.core.kernel import bare
 from catallax.colony.tours.metric import distance
 from catallax.colony.tours.neighbours import CITY, TICKS
 from catallax.colony.tours.path import PLACE, after, before, flip, take, wait
+from catallax.core.kernel import bare, inlined
 
 
 @bare
 def mend(metric, near, path, log, width):
-    """Ticks saved by 3-opt moves until no city waits. `width`: how many candidates t3 (the first) and t5 (the second) have."""
+    """Ticks saved by 3-opt moves until no city waits. `width`: how many candidates t3 has,
+    how many t5, and the longest piece that may be turned round (of very many cities only moves with short flips pay)."""
     saved = np.int64(0)
+    k = near.shape[1]
+    width = min(width[0], k), min(width[1], k), width[2]
     while log[1, 1] > 0:
         city = take(path, log)
-        gain = improve(metric, near, path, log, width, city)
+        gain = np.int64(1)
         while gain > 0:
-            saved += gain
             gain = improve(metric, near, path, log, width, city)
+            saved += gain
     return saved
 
 
-@bare
+@inlined
 def improve(metric, near, path, log, width, t1):
     """Makes the first move found from t1, and says what it saves; 0 where there is none."""
     for forward in (True, False):
@@ -53,9 +56,9 @@ def improve(metric, near, path, log, width, t1):
                 break
             if t3 == t1 or t3 == (after(path, t2) if forward else before(path, t2)):
                 continue
-            saved = straight(metric, near, path, log, width[1], forward, t1, t2, t3, gain)
+            saved = straight(metric, near, path, log, width, forward, t1, t2, t3, gain)
             if saved == 0:
-                saved = crossed(metric, near, path, log, width[1], forward, t1, t2, t3, gain)
+                saved = crossed(metric, near, path, log, width, forward, t1, t2, t3, gain)
             if saved > 0:
                 return saved
     return np.int64(0)
@@ -69,8 +72,17 @@ def steps(path, forward, start, city):
 
 
 @bare
+def shorter(path, size):
+    """Cities of a piece of so many or of the rest, whichever is shorter: what a flip moves."""
+    return min(size, path.shape[1] - size)
+
+
+@inlined
 def straight(metric, near, path, log, width, forward, t1, t2, t3, gain):
     """Moves whose first two exchanges are one flip."""
+    inside = steps(path, forward, t2, t3)
+    if shorter(path, inside) > width[2]:
+        return np.int64(0)
     t4 = before(path, t3) if forward else after(path, t3)
     gain = gain + distance(metric, t3, t4)
     saved = gain - distance(metric, t4, t1)
@@ -78,19 +90,19 @@ def straight(metric, near, path, log, width, forward, t1, t2, t3, gain):
         flip(path, log, t1, t2, t3, t4)
         touch(path, log, t1, t2, t3, t4)
         return saved
-    inside = steps(path, forward, t2, t3)
-    for at in range(width):
+    for at in range(width[1]):
         rest = gain - near[t4, at, TICKS]
         if rest <= 0:
             break
         t5 = near[t4, at, CITY]
         if t5 == t4:
             break
-        if t5 == t3 or t5 == t1:
+        if t5 == t3 or t5 == t1:  # noqa: SIM109 (a tuple would be slower here)
             continue
-        turned = steps(path, forward, t2, t5) < inside  # t5 lies in the piece that the first flip turns round
+        ahead = steps(path, forward, t2, t5)
+        turned = ahead < inside  # t5 lies in the piece that the first flip turns round
         t6 = after(path, t5) if turned == forward else before(path, t5)
-        if t6 == t4:
+        if t6 == t4 or shorter(path, ahead) > width[2]:
             continue
         saved = rest + distance(metric, t5, t6) - distance(metric, t6, t1)
         if saved > 0:
@@ -102,13 +114,15 @@ def straight(metric, near, path, log, width, forward, t1, t2, t3, gain):
     return np.int64(0)
 
 
-@bare
+@inlined
 def crossed(metric, near, path, log, width, forward, t1, t2, t3, gain):
     """Moves that leave a ring for a moment."""
     t4 = after(path, t3) if forward else before(path, t3)
     gain = gain + distance(metric, t3, t4)
     ring = steps(path, forward, t2, t3)
-    for at in range(width):
+    if shorter(path, ring) > width[2]:
+        return np.int64(0)
+    for at in range(width[1]):
         rest = gain - near[t4, at, TICKS]
         if rest <= 0:
             break
