@@ -245,7 +245,7 @@ def starts(found: dict[str, list[dict[str, Any]]]) -> harness.Table:
 def benchmark(options: harness.Options) -> harness.Report:
     """All instances that are at hand."""
     harness.choose_device("cpu")
-    from catallax.colony.solve import solve
+    from catallax.colony.solution import solve
 
     names = QUICK if options.quick else (*TSPLIB, *RANDOM)
     seeds, long, patience, budgets = SEEDS, LONG, PATIENCE, BUDGETS

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 
 from catallax.colony.example import capitals
-from catallax.colony.solve import solve
+from catallax.colony.solution import solve
 from catallax.view import style
 
 START, DRIVEN, CLOSED = "Lisbon", 8, "Vienna"

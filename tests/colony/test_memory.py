@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from catallax.colony.change import Change, changed
 from catallax.colony.memory import carried, planted
-from catallax.colony.solve import solve
+from catallax.colony.solution import solve
 from catallax.colony.tour import Tour
 from catallax.colony.tours.chart import cities_of, labels_of
 from catallax.colony.tours.ground import lengths, route_length

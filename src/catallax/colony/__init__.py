@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from catallax.colony.foraging import Foraging as Foraging
     from catallax.colony.shortest_path import ShortestPath as ShortestPath
     from catallax.colony.slime import Slime as Slime
-    from catallax.colony.solve import Change as Change
-    from catallax.colony.solve import Solution as Solution
-    from catallax.colony.solve import solve as solve
+    from catallax.colony.solution import Change as Change
+    from catallax.colony.solution import Solution as Solution
+    from catallax.colony.solution import solve as solve
     from catallax.colony.tour import Tour as Tour
 
 _NAMES = {
-    "Change": "catallax.colony.solve",
+    "Change": "catallax.colony.solution",
     "Foraging": "catallax.colony.foraging",
     "ShortestPath": "catallax.colony.shortest_path",
     "Slime": "catallax.colony.slime",
-    "Solution": "catallax.colony.solve",
+    "Solution": "catallax.colony.solution",
     "Tour": "catallax.colony.tour",
-    "solve": "catallax.colony.solve",
+    "solve": "catallax.colony.solution",
 }
 
 

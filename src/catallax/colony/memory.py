@@ -2,7 +2,7 @@
 
 A city that has come is put where it costs least beside one of its candidates; one that has moved is taken out and put back in
 the same manner; 3-opt then looks at cities whose neighbours on the way have changed. Where the way has become much longer by
-that, one begun afresh (greedy, mended) is tried too: among clusters, a few cities between them can turn the whole tour over.
+that, or little of it is left, one begun afresh (greedy, mended) is tried too: among clusters, a few cities between them can turn the whole tour over.
 Trails keep their level between cities that were candidates of one another before, and all others begin at the floor: ants,
 who cut where it smells faint, look at what is new first. Ants keep their merits. The search begins at `WARM` of the first heat.
 """
@@ -25,6 +25,7 @@ from catallax.signals.pheromone import FLOOR, Way
 
 WARM = 0.1  # of the first heat; none, .1 and .25 were alike over the first dozen rounds
 STRETCH = 1.05  # of what the old way would come to with as many cities: up to this a repaired way is good enough
+UPHEAVAL = 0.2  # of all cities, new or moved: beyond that little of the old way is left
 NEXT, BEFORE = range(2)  # rows of links
 
 
@@ -54,7 +55,11 @@ def carried_way(after: Changed, before: Tour, best: Way) -> Way:
     whole = chart.metric.matrix.size > 0  # any distance may have changed
     touched = None if whole else touched_by(after, labels, labels_of(before.chart, old), before.chart)
     way = mended(chart, labels, touched)
-    if real(chart, way) <= STRETCH * real(before.chart, best) * (len(chart.city) / len(before.chart.city)) ** 0.5:
+    fresh = float(np.mean(after.moved | (after.was < 0)))
+    if (
+        fresh <= UPHEAVAL
+        and real(chart, way) <= STRETCH * real(before.chart, best) * (len(chart.city) / len(before.chart.city)) ** 0.5
+    ):
         return way
     afresh = after.tour.facts.first
     return way if way.ticks <= afresh.ticks else afresh

@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from catallax.colony.solve import Change, Solution, solve
+from catallax.colony.solution import Change, Solution, solve
 from catallax.colony.tours.ground import route_length
 from catallax.core.errors import BadInput
 from catallax.core.outcome import Status
