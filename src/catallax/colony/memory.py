@@ -2,9 +2,10 @@
 
 A city that has come is put where it costs least beside one of its candidates; one that has moved is taken out and put back in
 the same manner; 3-opt then looks at cities whose neighbours on the way have changed. Where the way has become much longer by
-that, or little of it is left, one begun afresh (greedy, mended) is tried too: among clusters, a few cities between them can turn the whole tour over.
-Trails keep their level between cities that were candidates of one another before, and all others begin at the floor: ants,
-who cut where it smells faint, look at what is new first. Ants keep their merits. The search begins at `WARM` of the first heat.
+that, or little of it is left, one begun afresh (greedy, mended) is tried too: among clusters, a few cities between them can
+turn the whole tour over. Trails keep their level between cities that were candidates of one another before, and all others
+begin at the floor: ants, who cut where it smells faint, look at what is new first. Ants keep their merits. The search begins
+at `WARM` of the first heat.
 """
 
 import dataclasses
