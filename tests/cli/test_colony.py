@@ -204,7 +204,7 @@ def test_a_search_goes_on_from_its_checkpoint(told, tmp_path, monkeypatch):
 
 
 def test_progress_says_length_and_gap():
-    tour = SimpleNamespace(bound=lambda: 100.0)
+    tour = SimpleNamespace(bound=lambda: 100.0, ground=SimpleNamespace(cities=4))
     said = tours.words(tour)
     assert said(dict(length=np.float64(101.231))) == "length 101.2310, at most 1.24 % above the shortest"
     assert said(dict(length=np.float64(100))) == "length 100, the shortest there is"

@@ -12,14 +12,16 @@ from typing import Any
 from catallax.core.errors import BadInput
 
 SECONDS = 5.0  # of search, where nobody says how long
+MANY = 20_000  # cities whose bound is not waited for
 ROUNDING = 1e-7  # bounds of lengths that are not whole are below them by so much, a share
 
 
 def words(tour: Any) -> Callable[[dict[str, Any]], str]:
-    """What to say of a recorded length while the search goes on. The bound is found here, before any second counts."""
+    """What to say of a recorded length while the search goes on. The bound is found here, before any second counts; of very many
+    cities it takes a while, and is found at the end."""
     from catallax.core.answer import text
 
-    bound = tour.bound()
+    bound = tour.bound() if tour.ground.cities <= MANY else math.nan
 
     def said(values: dict[str, Any]) -> str:
         length = float(values["length"])
