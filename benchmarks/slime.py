@@ -201,7 +201,6 @@ def race(options: harness.Options) -> harness.Table:
         rows.append(row(name, cost(go, agents, repeats), agents))
     notes = [
         f"{agents:,} particles on {side} x {side} cells, rounds {SHORT} to {LONG}. Plain NumPy is timed once.",
-        "FLAME GPU 2 publishes figures for other models on GPUs (boids, SugarScape): not comparable, so none stands here.",
     ]
     return harness.Table("Agent-steps of slime mould", rows, notes)
 

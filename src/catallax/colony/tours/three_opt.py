@@ -97,7 +97,7 @@ def straight(metric, near, path, log, width, forward, t1, t2, t3, gain):
         t5 = near[t4, at, CITY]
         if t5 == t4:
             break
-        if t5 == t3 or t5 == t1:  # noqa: SIM109 (a tuple would be slower here)
+        if t5 == t3 or t5 == t1:  # noqa: SIM109 (numba: no tuple in the innermost loop)
             continue
         ahead = steps(path, forward, t2, t5)
         turned = ahead < inside  # t5 lies in the piece that the first flip turns round
