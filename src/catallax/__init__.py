@@ -12,8 +12,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what type checkers and editors see: the tables below (tests/test_exports.py compares)
+    from catallax import collective as collective
     from catallax import colony as colony
     from catallax import economy as economy
+    from catallax import ensembles as ensembles
     from catallax import io as io
     from catallax import measures as measures
     from catallax import questions as questions
@@ -72,8 +74,10 @@ _MODULES = {
     "signals": "catallax.signals",
     "measures": "catallax.measures",
     "questions": "catallax.questions",
+    "collective": "catallax.collective",
     "colony": "catallax.colony",
     "economy": "catallax.economy",
+    "ensembles": "catallax.ensembles",
     "io": "catallax.io",
     "view": "catallax.view",
     "testing": "catallax.testing",
