@@ -7,9 +7,10 @@ the map, normally distributed), and one edge of the tour in two hundred is close
 seconds of this process on warm kernels: laying out the changed world, repairing or building a tour, searching.
 
     update             the colony as it is: tour and trails
-    fresh trails       its tour, and trails as if that had been trodden for long
+    fresh trails       its tour, and trails as if that had been trodden for long: ants do not know where the way is young
     no trails          its tour, and ants that smell nothing: local search warm-started from the repaired tour
     trails, no tour    its trails, and a greedy tour mended by 3-opt
+    cold, sites        neither, and ants cut at long edges as they do after a change (`tours.young`)
     cold               neither: as if nothing had been there before
 
 All use the same ants, local search and kernels. Gaps are to the shortest tour of the changed world that is known: the best
@@ -37,11 +38,12 @@ TSPLIB = ("pr1002", "fl1577", "pr2392", "pcb3038", "rl5934", "d15112")
 RANDOM = ("uniform 1,000", "uniform 2,000", "uniform 5,000", "clustered 1,000", "clustered 2,000", "clustered 5,000")
 QUICK = ("uniform 1,000", "clustered 1,000")
 BUDGETS, QUICK_BUDGETS = (0.05, 0.2, 1.0), (0.05, 0.2)  # CPU seconds
+YOUNG = 10  # rounds: what an update has
 TARGETS = (0.01, 0.005, 0.002)
 SEEDS, LONG, PATIENCE = 2, 6.0, 2.0  # changes; seconds of a long search (a 1,000 cities: more, more); of a watched one
 QUICK_SEEDS, QUICK_LONG, QUICK_PATIENCE = 1, 2.0, 1.0
 UPDATE, COLD = "update", "cold"
-WITHOUT = ("no trails", "fresh trails", "trails, no tour")
+WITHOUT = ("no trails", "fresh trails", "trails, no tour", "cold, sites")
 ARMS = (UPDATE, *WITHOUT, COLD)
 QUESTION = (
     "A twentieth of the cities changes: how soon is the tour within 1 % of the shortest known again? {seeds} changes of "
@@ -95,18 +97,23 @@ def sides(before: Any, change: Any) -> dict[str, Callable[[], tuple[Any, Any]]]:
 
     def fresh_trails() -> tuple[Any, Any]:
         tour, colony = update()
-        return tour, tour.begun(colony.best, WARM)
+        return tour, dataclasses.replace(tour.begun(colony.best, WARM), young=colony.young)
 
     def no_tour() -> tuple[Any, Any]:
         tour, colony = update()
         fresh = tour.society()
-        return tour, dataclasses.replace(fresh, signal=dataclasses.replace(fresh.signal, level=colony.signal.level))
+        signal = dataclasses.replace(fresh.signal, level=colony.signal.level)
+        return tour, dataclasses.replace(fresh, signal=signal, young=colony.young)
+
+    def cold_sites() -> tuple[Any, Any]:
+        tour, colony = cold()
+        return tour, dataclasses.replace(colony, young=YOUNG)
 
     def cold() -> tuple[Any, Any]:
         tour = changed(before.tour, change).tour
         return tour, tour.society()
 
-    return dict(zip(ARMS, (update, no_trails, fresh_trails, no_tour, cold), strict=True))
+    return dict(zip(ARMS, (update, no_trails, fresh_trails, no_tour, cold_sites, cold), strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +178,7 @@ def one_change(before: Any, seed: int, long: float, patience: float, budgets: tu
         found["gaps"] = [t.length[-1] / best - 1 for t in cooled[side]]
         for target in TARGETS:
             length = (1 + target) * best
-            done = [b for b, t in zip(budgets, cooled[side], strict=True) if t.length[-1] <= length]
+            done = [t.seconds[-1] for t in cooled[side] if t.length[-1] <= length]
             found[target] = min([plain[side].reached(length), *done])
         return found
 

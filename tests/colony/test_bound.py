@@ -119,7 +119,7 @@ def test_the_pruned_way_is_the_plain_way_and_scipys(kind):
             multipliers = np.round(random.normal(0, size, 60) * 256) / 256
             _, tree = grown(facts, multipliers)
             used = np.empty((59, 2), np.int64)
-            pruned = complete.improve(facts, complete.boxes(facts, multipliers), multipliers, tree, used)
+            pruned = complete.improve(facts, complete.lower(facts, multipliers), multipliers, tree, used)
             assert pruned == complete.span_all(facts, multipliers, tree)
             weights = table(facts) + multipliers + multipliers[:, None]
             assert weights[used[:, 0], used[:, 1]].sum() == pruned[0] - pruned[1] * facts.wall

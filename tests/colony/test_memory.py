@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catallax.colony.ants import WIDTH
 from catallax.colony.change import Change, changed
 from catallax.colony.memory import carried, planted
 from catallax.colony.solution import solve
 from catallax.colony.tour import Tour
 from catallax.colony.tours.chart import cities_of, labels_of
 from catallax.colony.tours.ground import lengths, route_length
-from catallax.colony.tours.metric import length
+from catallax.colony.tours.metric import length, quick
+from catallax.colony.tours.path import ORDER, PLACE, log_of, path_of
+from catallax.colony.tours.young import mark, visit
+from catallax.core.random import host_key
 from catallax.signals.pheromone import FLOOR
 
 CITIES = 12  # of the tours that change
@@ -174,3 +178,49 @@ def test_a_tour_that_a_change_has_spoilt_is_begun_afresh():
     move = dict(zip(range(80), rng.random((80, 2)), strict=True))
     after = changed(tour, Change(move=move))
     assert carried(after, tour, colony).best.ticks <= after.tour.facts.first.ticks
+
+
+# --- ants after a change ---
+
+
+def marked(chart, order, level) -> list[int]:
+    """The sites of a way."""
+    sites = np.empty(len(order), np.int32)
+    return sites[: mark(quick(chart.metric), chart.near, order, level, sites)].tolist()
+
+
+@pytest.mark.parametrize("closed", [(), [(0, 1)]])
+def test_sites_are_where_the_way_is_young_or_long(closed):
+    rng = np.random.default_rng(8)
+    tour = Tour(np.concatenate([rng.random((30, 2)), rng.random((30, 2)) + [50, 0]]), closed=closed)
+    chart, order = tour.chart, tour.facts.first.order
+    level = np.ones(chart.near.shape[:2], np.float32)
+    a, b = int(order[5]), int(order[6])
+    for one, other in ((a, b), (b, a)):
+        level[one][chart.near[one, :, 0] == other] = 0.4
+    ends = cities_of(chart, order)
+    step = lengths(tour.ground, ends, np.roll(ends, -1))
+    far = step > 2 * step[np.isfinite(step)].mean()
+    label = np.argsort(chart.city)
+    expected = {a, b, *label[ends[far]].tolist(), *label[np.roll(ends, -1)[far]].tolist()}
+    assert marked(chart, order, level) == sorted(expected)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([dict(), dict(round_trip=False), dict(driven=[3, 4, 5])]))
+@settings(max_examples=20, deadline=None)
+def test_visits_keep_a_way_a_way_and_count_every_tick(seed, kind):
+    rng = np.random.default_rng(seed)
+    chart = Tour(rng.integers(0, 20, (30, 2)), **kind).chart
+    n = len(chart.city)
+    metric, path = (
+        quick(chart.metric),
+        path_of(np.concatenate([[0], 1 + rng.permutation(n - 2), [n - 1]])),
+    )  # keeps ties
+    log, sites = log_of(path), np.unique(rng.integers(0, n, 20)).astype(np.int32)
+    begin, merit = length(chart.metric, path[ORDER]), np.zeros(10)
+    crew = np.arange(10, dtype=np.uint32), merit
+    gained = visit(metric, chart.near, path, log, sites, crew, host_key(seed, 0), 0.0, WIDTH)
+    assert sorted(path[ORDER].tolist()) == list(range(n))
+    assert chart.metric.tie < 0 or (path[PLACE, 0] - path[PLACE, n - 1]) % n in (1, n - 1)
+    assert length(chart.metric, path[ORDER]) == begin + gained
+    assert gained <= 0 and merit.sum() == -gained

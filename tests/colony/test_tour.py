@@ -182,7 +182,7 @@ def test_the_five_questions(law, hasty):
 def test_bits_are_trails_and_the_way_and_no_more_with_more_ants():
     problem = tour(40)
     few, exact_ = (bits(problem.society(), channel) for channel in (cx.Channel(bits=2), cx.Channel()))
-    assert exact_["public"] - few["public"] == 30 * 40 * 8
+    assert exact_["public"] - few["public"] == 30 * 40 * 10
     assert bits(problem.replicate(5).society())["public"] == exact_["public"]
 
 

@@ -19,15 +19,17 @@ import time
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float, Float32, Int, UInt32
 
 from catallax.colony.tours import focused, lanes, max_min
 from catallax.colony.tours.chart import Chart
-from catallax.colony.tours.faint import work
+from catallax.colony.tours.faint import LEAST, work
 from catallax.colony.tours.metric import length, quick
 from catallax.colony.tours.path import ORDER, log_of, path_of, wait
 from catallax.colony.tours.three_opt import mend
+from catallax.colony.tours.young import mark, visit
 from catallax.core.agent import HostAgent, View
 from catallax.core.channel import Channel
 from catallax.core.errors import Refused
@@ -38,7 +40,7 @@ from catallax.signals.treading import tread
 
 LOOKS = 2  # places that an ant smells before it cuts
 LONGEST = 5000  # cities in a piece that is turned round: of very many, moves that turn more cost more than they save
-WIDTH = (8, 6, LONGEST)  # candidates of the first and of the second edge of a 3-opt move, and the longest piece turned
+WIDTH = (10, 8, LONGEST)  # candidates of the first and of the second edge of a 3-opt move, and the longest piece turned
 WHOLE = (8, 6, 2**31 - 1)  # of a way that is mended for the first time
 ROUNDS, BEGUN, SECONDS = range(3)  # of Colony.pace
 WAYS = {"max-min": max_min.ways, "focused": focused.ways}  # of the laws by which each ant has its own
@@ -100,7 +102,8 @@ class Colony(HostSociety):
     """Ants, their pheromone, and the chart that they walk on.
 
     `best`: the shortest way so far; `heat`: of the first round, in ticks; `pace` [3]: rounds, when it began and the
-    seconds that it has; `changes`: how many have been tried (by faint ants), or ways made (by the others).
+    seconds that it has; `changes`: how many have been tried (by faint ants), or ways made (by the others); `young`: rounds in
+    which all ants cut where a change has left its marks (see `tours.young`); afterwards they do every other round.
     """
 
     chart: Chart | None = None
@@ -108,6 +111,7 @@ class Colony(HostSociety):
     heat: float = 0.0
     pace: Float[np.ndarray, "3"] = eqx.field(default_factory=lambda: np.array([np.inf, 0.0, np.inf]))
     changes: int = 0
+    young: int = eqx.field(static=True, default=0)
     law: str = eqx.field(static=True, default="faint")
     trails: str = eqx.field(static=True, default="on")
     looks: int = eqx.field(static=True, default=LOOKS)
@@ -120,8 +124,11 @@ class Colony(HostSociety):
         return dataclasses.replace(self, pace=np.array(limits, float))
 
     def ready(self) -> None:
-        """A round that is thrown away."""
-        self.paced(1, None).advance(0, 1, 0)
+        """Rounds that are thrown away, of one ant: kernels are loaded then."""
+        one = dataclasses.replace(self, agents=jax.tree.map(lambda rows: rows[:1], self.agents))
+        one = one if self.ids is None else dataclasses.replace(one, ids=self.ids[:1])
+        for young in {0, self.young}:
+            dataclasses.replace(one, young=young).paced(1, None).advance(0, 1, 0)
 
     def warmth(self, t: int) -> float:
         """The share of the heat that is left before round `t`."""
@@ -129,6 +136,10 @@ class Colony(HostSociety):
         if np.isfinite(self.pace[SECONDS]):
             done = max(done, (time.monotonic() - self.pace[BEGUN]) / self.pace[SECONDS])
         return float(max(0.0, 1.0 - done))
+
+    def visits(self, t: int) -> bool:
+        """Whether ants of round `t` go to the sites of a change: all while it is young, and later every other round."""
+        return t < self.young or (self.young > 0 and t % 2 == 0)
 
     def through(self, channel: Channel) -> "Colony":
         """Trails are told in `bits`. Refused for noise, delay and loss."""
@@ -165,11 +176,14 @@ class Colony(HostSociety):
         ids = np.arange(len(merit), dtype=np.uint32) if self.ids is None else np.asarray(self.ids, np.uint32)
         crew, looks = (ids, self.agents.reach, merit), 1 if self.trails == "off" else self.looks
         ticks, best, before = int(signal.way.ticks), self.best, self.best
-        shared = lanes.divides(self.chart.metric, self.threads)
+        shared, sites = lanes.divides(self.chart.metric, self.threads), np.empty(len(level), np.int32)
         for t in range(start, stop):
             before, key, heat = best, host_key(seed, t), self.heat * self.warmth(t)
             smell = self.smelt(level, key)
-            if shared:
+            some = sites[: mark(metric, near, path[ORDER], smell, sites)] if self.visits(t) else sites[:0]
+            if len(some) >= LEAST:
+                ticks += int(visit(metric, near, path, log, some, (ids, merit), key, heat, self.width))
+            elif shared:
                 ticks += lanes.search(
                     self.chart.metric, near, path, smell, crew, key, t, self.threads, (heat, self.width, looks)
                 )

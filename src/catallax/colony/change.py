@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from catallax.colony.tour import Tour, crew
+from catallax.colony.request import crew
+from catallax.colony.tour import Tour
 from catallax.colony.tours.ground import Ground, checked
 from catallax.core.errors import BadInput
 

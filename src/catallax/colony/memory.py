@@ -1,11 +1,11 @@
 """What a colony keeps when the world changes: its way, mended where cities came, went or moved; its trails; its ants.
 
 A city that has come is put where it costs least beside one of its candidates; one that has moved is taken out and put back in
-the same manner; 3-opt then looks at cities whose neighbours on the way have changed. Where the way has become much longer by
-that, or little of it is left, one begun afresh (greedy, mended) is tried too: among clusters, a few cities between them can
-turn the whole tour over. Trails keep their level between cities that were candidates of one another before, and all others
-begin at the floor: ants, who cut where it smells faint, look at what is new first. Ants keep their merits. The search begins
-at `WARM` of the first heat.
+the same manner; 3-opt then looks at cities whose neighbours on the way have changed. Where little of the way is left, one begun
+afresh (greedy, mended) is tried too. Trails keep their level between cities that were candidates of one another before, and all
+others begin at the floor, so that they tell where the way is new: there, and at its long edges, all ants cut for as many rounds
+as a trail lasts, and in every other round from then on (`tours.young`). Ants keep their merits. The search begins at `WARM` of
+the first heat.
 """
 
 import dataclasses
@@ -25,7 +25,6 @@ from catallax.colony.tours.neighbours import CITY, FAR, TICKS
 from catallax.signals.pheromone import FLOOR, Way
 
 WARM = 0.1  # of the first heat; none, .1 and .25 were alike over the first dozen rounds
-STRETCH = 1.05  # of what the old way would come to with as many cities: up to this a repaired way is good enough
 UPHEAVAL = 0.2  # of all cities, new or moved: beyond that little of the old way is left
 NEXT, BEFORE = range(2)  # rows of links
 
@@ -39,11 +38,14 @@ def carried(after: Changed, before: Tour, colony: Colony) -> Colony:
     signal, agents = dataclasses.replace(begun.signal, level=level), begun.agents
     merit = dict(zip(before.facts.ids.tolist(), colony.agents.merit.tolist(), strict=True))
     agents = dataclasses.replace(agents, merit=np.array([merit.get(int(ant), 0.0) for ant in tour.facts.ids]))
-    return dataclasses.replace(begun, signal=signal, agents=agents, changes=colony.changes)
+    young = (
+        0 if tour.ground.places is None else round(1 / begun.signal.evaporation)
+    )  # a matrix's labels follow no curve
+    return dataclasses.replace(begun, signal=signal, agents=agents, changes=colony.changes, young=young)
 
 
 def carried_way(after: Changed, before: Tour, best: Way) -> Way:
-    """The best way of before, repaired and mended, or one begun afresh, whichever is shorter; the shortest where cities are few."""
+    """The best way of before, repaired and mended (or, after an upheaval, one begun afresh); of few cities a shortest one."""
     chart = after.tour.chart
     if cities_left(chart) < FEW:
         return after.tour.facts.first
@@ -56,19 +58,10 @@ def carried_way(after: Changed, before: Tour, best: Way) -> Way:
     whole = chart.metric.matrix.size > 0  # any distance may have changed
     touched = None if whole else touched_by(after, labels, labels_of(before.chart, old), before.chart)
     way = mended(chart, labels, touched)
-    fresh = float(np.mean(after.moved | (after.was < 0)))
-    if (
-        fresh <= UPHEAVAL
-        and real(chart, way) <= STRETCH * real(before.chart, best) * (len(chart.city) / len(before.chart.city)) ** 0.5
-    ):
+    if float(np.mean(after.moved | (after.was < 0))) <= UPHEAVAL:
         return way
     afresh = after.tour.facts.first
     return way if way.ticks <= afresh.ticks else afresh
-
-
-def real(chart: Chart, way: Way) -> float:
-    """The length of what a search can change, in the ground's unit."""
-    return (int(way.ticks) + chart.walls * chart.metric.wall) / chart.metric.scale
 
 
 def planted(chart: Chart, order: Int[np.ndarray, " some"]) -> Int[np.ndarray, " labels"]:

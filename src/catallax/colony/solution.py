@@ -17,7 +17,8 @@ from jaxtyping import Float, Int
 
 from catallax.colony.change import Change, changed
 from catallax.colony.memory import carried
-from catallax.colony.tour import Tour, shut
+from catallax.colony.request import shut
+from catallax.colony.tour import Tour
 from catallax.colony.tours.chart import cities_of
 from catallax.colony.tours.ground import Ground, ground_of
 from catallax.colony.tours.start import between
@@ -193,4 +194,4 @@ def rehearse(ground: Ground, kind: Mapping[str, Any], moving: bool = False) -> N
         between(tour.chart.metric, np.arange(len(some)))  # of few cities, too few pieces are left for it
     if moving:
         colony = carried(changed(tour, Change()), tour, colony)
-    colony.paced(1, None).advance(0, 1, 0)
+    colony.ready()

@@ -55,7 +55,8 @@ class Answer:
         """The rows as plain values with every column filled (None where a row has none):
         `pandas.DataFrame(answer.records)`.
         """
-        return [{column: plain(row.get(column)) for column in self.columns} for row in self.rows]
+        columns = self.columns  # once: every look at them goes over all rows
+        return [{column: plain(row.get(column)) for column in columns} for row in self.rows]
 
     def table(self) -> Table:
         """The rows as text, for a terminal or a page: numbers rounded, never up to a perfect 1."""

@@ -30,12 +30,14 @@ class Signal(eqx.Module):
     field of the summary to one of these. `standing` says what an idle agent's action is: nothing (a
     deposit) or its last one (an order, a vote: then, where some may be idle, all have answered the opening signal
     before the first round). `transit` is True where what an agent reads is thereby
-    used up (money in a mailbox that the next round replaces): then everyone must act in every round.
+    used up (money in a mailbox that the next round replaces): then everyone must act in every round. `clocked` is True
+    where it says whose or what turn it is (a question opens, another is closed): then all must act at once, in every round.
     """
 
     merge: ClassVar[str | Mapping[str, str]] = "sum"
     standing: ClassVar[bool] = False
     transit: ClassVar[bool] = False
+    clocked: ClassVar[bool] = False
 
     def public(self) -> Any:
         """What everyone can read. Default: the signal's array leaves as they are."""

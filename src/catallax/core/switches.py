@@ -82,6 +82,11 @@ def check_switches(society: Society, setting: Setting) -> None:
     check_merge(signal, name)
     if signal.transit:
         check_transit(setting, name)
+    if signal.clocked and (setting.activation != "synchronous" or wiring.lossy or wiring.delay):
+        raise Refused(
+            f"{name} says when something opens and closes, and who is idle, late or out of turn would miss it: run it "
+            "synchronously, without delay or loss"
+        )
     if wiring.quantised or wiring.noisy:
         check_spans(signal)
     if setting.activation == "random order":

@@ -20,9 +20,9 @@ from catallax.core.society import HostSociety, Society, as_arrays
 def influence(society: Society) -> np.ndarray:
     """Each agent's share of the summary, [agents] (one population), at the society's own signal.
 
-    Raises `Refused` for agents on the host that do not say it themselves, by `influence()`.
+    Agents that define `influence()` say it themselves. Raises `Refused` for agents on the host that do not.
     """
-    if isinstance(society, HostSociety):
+    if isinstance(society, HostSociety) or hasattr(society.agents, "influence"):
         return on_the_host(society.agents)
     society = as_arrays(society)
     return np.asarray(_influence(society))

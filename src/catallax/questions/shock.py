@@ -125,7 +125,8 @@ def distance(then: Society, rest: Society) -> float | None:
         if not np.issubdtype(np.asarray(b).dtype, np.floating):
             continue
         a, b = np.asarray(a, float), np.asarray(b, float)
-        far.append(float(np.max(np.abs(a - b) / np.maximum(np.abs(b), 1e-300))))
+        unit = np.where(b == 0, np.max(np.abs(b), initial=1e-300), np.abs(b))  # of what rests at 0: its largest sibling
+        far.append(float(np.max(np.abs(a - b) / unit)))
     return max(far, default=None)
 
 

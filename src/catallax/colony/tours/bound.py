@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from catallax.colony.tours import complete, one_tree
-from catallax.colony.tours.metric import NONE, Metric, length
+from catallax.colony.tours.metric import NONE, Metric, length, quick
 
 EXACT = 2.0**52  # whole multiples up to here, and their sums up to twice as many, are exact in float64
 FAR = 100.0  # where `nowhere` begins, in typical edges: a leaf of the tree, where at 0 ticks it would be the hub of a star
@@ -61,15 +61,15 @@ def held_karp(
     trees = trees or min(1000, max(100, 1_000_000 // metric.cities))
     pairs = candidates(metric, neighbours, order)
     graph, tree = one_tree.graph(metric, pairs), one_tree.empty(metric.cities)
-    multipliers, best = np.zeros(metric.cities), np.zeros(metric.cities)
+    multipliers, best, before = np.zeros((3, metric.cities))
     if metric.nowhere != NONE:
         multipliers[metric.nowhere] = FAR * typical(graph)
     steps = typical(graph) * 0.1 * math.sqrt(trees) * (1 - np.arange(trees) / trees) ** 3
-    goal, kept, grown = float(length(metric, order)), Bound(-math.inf, best, 0, 0.0), 0
+    goal, kept, grown = float(length(quick(metric), order)), Bound(-math.inf, best, 0, 0.0), 0
     parts = [steps[:0], *np.array_split(steps, rounds), *[steps[trees // 2 :]] * MENDING]
     for at, part in enumerate(parts):
         best[:] = multipliers
-        promised = one_tree.ascend(graph, multipliers, best, tree, part)
+        promised = one_tree.ascend(graph, multipliers, best, before, tree, part)
         ticks, ties, used = certify(metric, graph, best, tree)
         grown += len(part)
         if ticks > kept.ticks:
@@ -114,7 +114,7 @@ def certify(
     multipliers[:] = snapped(metric, multipliers, one_tree.span(graph, multipliers, tree))
     one_tree.span(graph, multipliers, tree)
     used, weight, ties = complete.lightest(metric, multipliers, tree)
-    second, special, to = complete.close_all(metric, graph, multipliers, tree, SCANS)
+    second, special, to = complete.close_all(quick(metric), graph, multipliers, tree, SCANS)
     ticks = math.ceil(weight + second - 2 * multipliers.sum()) - ties * metric.wall
     return float(ticks), ties, np.concatenate([used, [[special, to]]])
 

@@ -98,7 +98,7 @@ def metric_of(ground: Ground, city: Int[np.ndarray, " labels"], tie: int, nowher
     else:
         matrix, kind = np.zeros((0, 0), np.int32), AXES[ground.kind]
         places, scale = on_axes(ground, real)
-    plain = kind == m.PLANE and nowhere < 0 and not len(closed)
+    plain = nowhere < 0 and not len(closed)
     return Metric(plain, kind, places, matrix, scale, len(city), tie, nowhere, closed, WALL)
 
 
@@ -109,8 +109,7 @@ def on_axes(ground: Ground, cities: Int[np.ndarray, " some"]) -> tuple[np.ndarra
     if ground.kind == "GEO":
         return radians(places), 1.0
     if ground.kind == "SPHERE":
-        phi, lam = np.radians(places).T
-        places = np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=1)
+        places = m.on_sphere(*np.radians(places).T)
         chord = float(np.linalg.norm(np.ptp(places, axis=0)))
         return places, fine(2 * EARTH * np.arcsin(min(1.0, chord / 2)))
     if ground.kind == "PLANE":
@@ -140,6 +139,8 @@ def in_ticks(matrix: np.ndarray) -> tuple[np.ndarray, float]:
 
 def closed_labels(ground: Ground, city: Int[np.ndarray, " labels"]) -> Int[np.ndarray, " edges"]:
     """Codes of the closed edges under these labels, in ascending order."""
+    if not len(ground.closed):
+        return np.zeros(0, np.int64)
     label = np.full(ground.cities, NONE)
     label[city[city >= 0]] = np.flatnonzero(city >= 0)
     pairs = np.sort(label[ground.closed], axis=1)
@@ -225,5 +226,7 @@ def from_city(order: Int[np.ndarray, " cities"], first: int) -> Int[np.ndarray, 
 
 def driven_length(ground: Ground, plan: Plan) -> float:
     """The length of what has been driven, which no search can change."""
+    if len(plan.driven) < 2:
+        return 0.0
     driven = np.array(plan.driven, np.int64)
     return float(lengths_by_kind(ground, driven[:-1], driven[1:]).sum())

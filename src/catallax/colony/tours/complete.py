@@ -6,7 +6,7 @@
 which is safe, ties included: an edge is left out only where the edges already taken in this round join its ends, and then
 all on that cycle weigh the same. The search for it begins with the edges of a lightest tree of the candidate graph: of all
 candidate edges that leave a component, a lightest one is among them (the cut property), so that only lighter ones outside
-the graph are still to be found. A binary hierarchy of boxes finds them: all places in a box are at least so far
+the graph are still to be found. A binary hierarchy of boxes (`boxes`) finds them: all places in a box are at least so far
 away, weigh at least so much, and a box all of whose cities are of the component itself is passed over. Nothing rests on how
 good the candidates are but the time. Distances need not be straight lines: each kind is at least `factor` times the
 straight line between the points of `straight`, less one tick for rounding.
@@ -22,9 +22,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order
 
+from catallax.colony.tours.boxes import DEPTH, Boxes, apart, boxes_of, upward
 from catallax.colony.tours.metric import (
     ATT,
     EARTH,
@@ -36,24 +35,21 @@ from catallax.colony.tours.metric import (
     SPHERE,
     Metric,
     distance,
+    quick,
 )
 from catallax.colony.tours.one_tree import INFINITE, Tree, second
+from catallax.core.kernel import bare
 
-PLAIN = 1000  # cities up to which the plain way is the quicker
-IN_A_BOX = 8  # cities at least, of which twice as many are no more
+PLAIN = 2000  # cities up to which the plain way is the quicker
 
 
-class Boxes(NamedTuple):
-    """A perfect binary tree of boxes: those in node b are in 2b and 2b + 1; the root is 1.
-
-    `city`: the cities by lowest box, as many in each; some are there twice. `least`: the smallest multiplier inside.
+class Lower(NamedTuple):
+    """What no edge from a city into a box weighs less than: `factor` x the straight line to the box, less a tick, and the
+    multiplier of the city, and the `least` multiplier in the box.
     """
 
-    points: Float[np.ndarray, "cities axes"]
+    boxes: Boxes
     factor: float
-    city: Int[np.ndarray, "lowest each"]  # int32
-    low: Float[np.ndarray, "boxes axes"]
-    high: Float[np.ndarray, "boxes axes"]
     least: Float[np.ndarray, " boxes"]
 
 
@@ -62,14 +58,17 @@ def lightest(
 ) -> tuple[Int[np.ndarray, "edges 2"], float, int]:
     """The edges of a lightest tree of all cities, its weight without the walls of ties, and how many ties it has.
 
-    `tree`, a lightest one of the candidate graph, becomes this one (but for its keys).
+    `tree`, a lightest one of the candidate graph, becomes this one, but for its keys, heap and places.
     """
-    have = boxes(metric, multipliers) if metric.cities > PLAIN else None
-    if have is None:
-        weight, ties = span_all(metric, multipliers, tree)
+    bounds = lower(metric, multipliers) if metric.cities > PLAIN else None
+    if bounds is None:
+        weight, ties = span_all(quick(metric), multipliers, tree)
         return np.stack([np.arange(1, metric.cities), tree.parent[1:]], 1), weight, ties
     used = np.empty((metric.cities - 1, 2), np.int64)
-    weight, ties = improve(metric, have, multipliers, tree, used)
+    weight, ties = improve(quick(metric), bounds, multipliers, tree, used)
+    from scipy.sparse import coo_array  # late: few cities do without
+    from scipy.sparse.csgraph import breadth_first_order
+
     both = coo_array((np.ones(len(used)), used.T), (metric.cities, metric.cities)).tocsr()
     tree.parent[:] = breadth_first_order(both, 0, directed=False)[1]
     tree.parent[0] = NONE
@@ -77,15 +76,17 @@ def lightest(
     return used, weight, ties
 
 
-@numba.njit(cache=True)
+@bare
 def span_all(metric, multipliers, tree):
     """The plain way: fills `parent` and `degree`; what the tree weighs without the walls of ties, and how many ties."""
-    left = np.arange(1, metric.cities)
-    weight, near = np.full(len(left), INFINITE), np.zeros(len(left), np.int64)
-    tree.degree[:] = 0
+    weight, near, left = tree.key, tree.heap, tree.place  # of the cities left, in any order
+    size, city, total, ties = len(multipliers) - 1, 0, 0.0, 0
+    for at in range(size):
+        left[at], weight[at] = at + 1, INFINITE
+    for at in range(size + 1):
+        tree.degree[at] = 0
     tree.parent[0] = NONE
-    city, total, ties = 0, 0.0, 0
-    for size in range(len(left), 0, -1):
+    while size > 0:
         best = 0
         for at in range(size):
             found = distance(metric, city, left[at]) + multipliers[city] + multipliers[left[at]]
@@ -99,24 +100,27 @@ def span_all(metric, multipliers, tree):
         tree.degree[near[best]] += 1
         ties += weight[best] < -0.5 * metric.wall
         total += weight[best] if weight[best] > -0.5 * metric.wall else weight[best] + metric.wall
-        left[best], weight[best], near[best] = left[size - 1], weight[size - 1], near[size - 1]
+        size -= 1
+        left[best], weight[best], near[best] = left[size], weight[size], near[size]
     return total, ties
 
 
-@numba.njit(cache=True)
+@bare
 def close_all(metric, graph, multipliers, tree, scans):
     """The heaviest second edge of a leaf among all edges: its weight, the leaf and where it leads.
 
     The candidate graph says where to look, and no second edge is heavier than the one it has; so the search ends as soon as
     no leaf promises more, and after `scans` leaves in any case: any leaf will do.
     """
-    promise = np.full(metric.cities, -INFINITE)
-    for city in range(metric.cities):
-        if tree.degree[city] == 1:
-            promise[city] = second(graph, multipliers, tree, city)[0]
+    promise = tree.key
+    for city in range(len(multipliers)):
+        promise[city] = second(graph, multipliers, tree, city)[0] if tree.degree[city] == 1 else -INFINITE
     weight, special, to = -INFINITE, NONE, NONE
     for _ in range(scans):
-        city = np.argmax(promise)
+        city = 0
+        for other in range(len(promise)):
+            if promise[other] > promise[city]:
+                city = other
         if promise[city] <= weight:
             break
         promise[city] = -INFINITE
@@ -126,11 +130,11 @@ def close_all(metric, graph, multipliers, tree, scans):
     return weight, special, to
 
 
-@numba.njit(cache=True)
+@bare
 def second_of_all(metric, multipliers, tree, city):
     """The weight of a leaf's lightest edge outside the tree, and where it leads."""
     weight, to = INFINITE, NONE
-    for other in range(metric.cities):
+    for other in range(len(multipliers)):
         if other != city and tree.parent[city] != other and tree.parent[other] != city:
             found = distance(metric, city, other) + multipliers[city] + multipliers[other]
             if found < weight:
@@ -151,53 +155,33 @@ def straight(metric: Metric) -> tuple[Float[np.ndarray, "cities axes"], float] |
     return metric.places, float(factor.get(metric.kind, metric.scale)) * (1 - 1e-12)
 
 
-def boxes(metric: Metric, multipliers: Float[np.ndarray, " cities"]) -> Boxes | None:
-    """Halves of halves, each split at the median of its longer side; None where cities have no places."""
+def lower(metric: Metric, multipliers: Float[np.ndarray, " cities"]) -> Lower | None:
+    """Bounds by boxes; None where cities have no places."""
     found = straight(metric)
     if found is None:
         return None
-    points, factor = found
-    city = np.flatnonzero(np.arange(metric.cities) != metric.nowhere)
-    levels = int(np.log2(max(1, len(city) // IN_A_BOX)))
-    each = -(-len(city) // 2**levels)
-    city = np.resize(city, each * 2**levels).reshape(1, -1)
-    for _ in range(levels):
-        place = points[city]
-        side = np.ptp(place, axis=1).argmax(1)
-        along = np.take_along_axis(place, side[:, None, None], 2)[:, :, 0]
-        half = np.argpartition(along, city.shape[1] // 2, axis=1)
-        city = np.take_along_axis(city, half, 1).reshape(2 * len(city), -1)
-    place = points[city]
-    low, high, least = place.min(1), place.max(1), multipliers[city].min(1)
-    rows = [(low, high, least)]
-    while len(low) > 1:
-        low, high = np.minimum(low[::2], low[1::2]), np.maximum(high[::2], high[1::2])
-        least = np.minimum(least[::2], least[1::2])
-        rows.insert(0, (low, high, least))
-    rows.insert(0, rows[0])  # node 0 is none
-    low, high, least = (np.concatenate(part) for part in zip(*rows))
-    return Boxes(points, factor, city.astype(np.int32), low, high, least)
+    boxes, factor = boxes_of(found[0]), found[1]
+    return Lower(boxes, factor, upward(np.minimum, multipliers[: len(boxes.points)], boxes.first))
 
 
 @numba.njit(cache=True)
-def improve(metric, boxes, multipliers, tree, taken):
+def improve(metric, bounds, multipliers, tree, taken):
     """The pruned way, from a lightest tree of a candidate graph that has every edge of `nowhere`.
 
     Fills taken[cities - 1, 2], and says what the tree weighs without the walls of ties, and how many ties.
     """
-    n, count, total, ties = metric.cities, 0, 0.0, 0
-    component, owner = np.arange(n), np.empty(len(boxes.least), np.int64)
-    weight, edge = np.empty(n), np.empty((n, 2), np.int64)
+    n, count, total, ties = len(multipliers), 0, 0.0, 0
+    component, owner = np.arange(n), np.empty(len(bounds.least), np.int64)
+    weight, edge, stack = np.empty(n), np.empty((n, 2), np.int64), np.empty(DEPTH, np.int64)
     while count < n - 1:
         weight[:] = INFINITE
-        own(boxes, component, owner)
+        own(bounds.boxes.first, component, owner)
         for city in range(n):
             if tree.parent[city] >= 0 and component[city] != component[tree.parent[city]]:
                 offer(weight, edge, component[city], tree.key[city], city, tree.parent[city])
                 offer(weight, edge, component[tree.parent[city]], tree.key[city], city, tree.parent[city])
-        for box in range(len(boxes.city)):
-            for city in boxes.city[box]:
-                search(metric, boxes, multipliers, component, owner, city, weight, edge)
+        for city in range(len(bounds.boxes.points)):
+            search(metric, bounds, multipliers, component, owner, city, weight, edge, stack)
         for part in range(n):
             if weight[part] < INFINITE and join(component, edge[part, 0], edge[part, 1]):
                 taken[count] = edge[part]
@@ -209,7 +193,7 @@ def improve(metric, boxes, multipliers, tree, taken):
     return total, ties
 
 
-@numba.njit(cache=True)
+@bare
 def offer(weight, edge, part, found, city, other):
     """Keeps an edge that leaves a component if it is the lightest yet."""
     if found < weight[part]:
@@ -217,7 +201,7 @@ def offer(weight, edge, part, found, city, other):
         edge[part, 0], edge[part, 1] = city, other
 
 
-@numba.njit(cache=True)
+@bare
 def root(component, city):
     """The city that stands for the component."""
     while component[city] != city:
@@ -226,7 +210,7 @@ def root(component, city):
     return city
 
 
-@numba.njit(cache=True)
+@bare
 def join(component, city, other):
     """Whether these two were in different components; they are in one now."""
     a, b = root(component, city), root(component, other)
@@ -234,47 +218,39 @@ def join(component, city, other):
     return a != b
 
 
-@numba.njit(cache=True)
-def own(boxes, component, owner):
+@bare
+def own(first, component, owner):
     """The component of all cities of each box, or -1."""
-    lowest = len(boxes.city)
+    lowest = len(first) - 1
     for box in range(2 * lowest - 1, 0, -1):
         if box >= lowest:
-            inside = boxes.city[box - lowest]
-            owner[box] = component[inside[0]]
-            for city in inside:
+            leaf = box - lowest
+            owner[box] = component[first[leaf]]
+            for city in range(first[leaf], first[leaf + 1]):
                 if component[city] != owner[box]:
                     owner[box] = NONE
         else:
             owner[box] = owner[2 * box] if owner[2 * box] == owner[2 * box + 1] else NONE
 
 
-@numba.njit(cache=True)
-def search(metric, boxes, multipliers, component, owner, city, weight, edge):
+@bare
+def search(metric, bounds, multipliers, component, owner, city, weight, edge, stack):
     """Offers the component of a city all edges from the city to elsewhere that are lighter than its lightest yet."""
-    part, mine, lowest = component[city], multipliers[city], len(boxes.city)
-    stack = np.empty(64, np.int64)
+    points, first, low, high = bounds.boxes
+    part, mine, lowest = component[city], multipliers[city], len(first) - 1
     stack[0], size = 1, 1
     while size > 0:
         size -= 1
         box = stack[size]
-        if owner[box] == part or apart(boxes, city, box) + boxes.least[box] + mine >= weight[part]:
+        if owner[box] == part:
+            continue
+        way = bounds.factor * np.sqrt(apart(points, low, high, 2, city, box)) - 1
+        if way + bounds.least[box] + mine >= weight[part]:
             continue
         if box < lowest:
             stack[size], stack[size + 1] = 2 * box, 2 * box + 1
             size += 2
             continue
-        for other in boxes.city[box - lowest]:
+        for other in range(first[box - lowest], first[box - lowest + 1]):
             if component[other] != part:
                 offer(weight, edge, part, distance(metric, city, other) + mine + multipliers[other], city, other)
-
-
-@numba.njit(cache=True)
-def apart(boxes, city, box):
-    """Ticks from a city to any of a box, at least."""
-    square = 0.0
-    for axis in range(boxes.points.shape[1]):
-        at = boxes.points[city, axis]
-        gap = max(boxes.low[box, axis] - at, at - boxes.high[box, axis], 0.0)
-        square += gap * gap
-    return boxes.factor * np.sqrt(square) - 1

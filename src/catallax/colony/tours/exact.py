@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Int
 
 from catallax.colony.tours.metric import NONE, ONE_WAY, Metric
-from catallax.colony.tours.one_tree import measure
+from catallax.colony.tours.one_tree import measured
 from catallax.core.errors import Refused
 
 MOST = 20  # cities of `dynamic`
@@ -49,10 +49,8 @@ def ticks_between(metric: Metric) -> Int[np.ndarray, "cities cities"]:
     cities = len(metric.matrix) if one_way else metric.cities
     leave, arrive = np.divmod(np.arange(cities * cities), cities)
     apart = leave != arrive
-    ticks = np.empty(np.count_nonzero(apart))
-    measure(metric, leave[apart], arrive[apart] + cities * one_way, ticks)
     costs = np.zeros(cities * cities, np.int64)
-    costs[apart] = ticks.astype(np.int64)
+    costs[apart] = measured(metric, leave[apart], arrive[apart] + cities * one_way)
     return costs.reshape(cities, cities)
 
 

@@ -54,7 +54,13 @@ def rearrange(metric, near, path, log, level, reach, looks, k0, k1):
     p1 = smelt(metric, near, path, level, p0 + 1, reach, looks, k0, k1, 1 + looks)
     p2 = smelt(metric, near, path, level, p1 + 1, reach, looks, k0, k1, 1 + 2 * looks)
     p3 = smelt(metric, near, path, level, p2 + 1, reach, looks, k0, k1, 1 + 3 * looks)
-    order = path[ORDER]
+    return relay(metric, path, log, p0, p1, p2, p3)
+
+
+@bare
+def relay(metric, path, log, p0, p1, p2, p3):
+    """Cuts behind four positions, in ascending order, and swaps the outer pieces; ticks gained."""
+    n, order = path.shape[1], path[ORDER]
     a, b1 = order[p0 % n], order[(p0 + 1) % n]
     b2, c1 = order[p1 % n], order[(p1 + 1) % n]
     c2, d1 = order[p2 % n], order[(p2 + 1) % n]

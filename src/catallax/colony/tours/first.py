@@ -4,7 +4,6 @@ import numpy as np
 
 from catallax.colony.tours.certificate import cities_left
 from catallax.colony.tours.chart import Chart
-from catallax.colony.tours.exact import dynamic
 from catallax.colony.tours.metric import length
 from catallax.colony.tours.start import greedy
 from catallax.signals.pheromone import Way
@@ -18,5 +17,7 @@ def first_way(chart: Chart) -> Way:
 
     if cities_left(chart) >= FEW:
         return mended(chart, greedy(chart.metric, chart.near))
+    from catallax.colony.tours.exact import dynamic  # late: few need it
+
     order = dynamic(chart.metric)
     return Way(order, np.int64(length(chart.metric, order)))

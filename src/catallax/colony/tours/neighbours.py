@@ -13,7 +13,21 @@ import numba
 import numpy as np
 from jaxtyping import Float, Int
 
-from catallax.colony.tours.metric import ATT, CEILING, GEO, MANHATTAN, MATRIX, MAXIMUM, ONE_WAY, PLANE, Metric, distance
+from catallax.colony.tours import boxes
+from catallax.colony.tours.metric import (
+    ATT,
+    CEILING,
+    GEO,
+    MANHATTAN,
+    MATRIX,
+    MAXIMUM,
+    ONE_WAY,
+    PLANE,
+    Metric,
+    distance,
+    quick,
+)
+from catallax.core.kernel import bare
 
 QUADRANT = 2  # candidates of each quadrant
 LOOKED = 5  # times as many are looked at as are kept
@@ -34,10 +48,14 @@ def neighbours(metric: Metric, k: int) -> Int[np.ndarray, "cities k 2"]:
     else:
         grid = Grid.of(metric)
         if grid is None:
-            found = by_quadrant(flat(metric), nearest(metric, LOOKED * k), k)
+            looked = nearest(metric, LOOKED * k)
+            found = np.empty((len(looked), min(k, looked.shape[1])), np.int32)
+            by_quadrant(flat(metric), looked, np.empty(4, np.int64), found)
         else:
-            found = on_grid(metric.places, *grid, min(k, len(metric.places) - 1), LOOKED * k)
-    return with_distances(metric, found.astype(np.int32))
+            found = on_grid(metric.places, *grid, min(k, len(metric.places) - 1), LOOKED * k).astype(np.int32)
+    near = np.empty((metric.cities, found.shape[1] + (1 if metric.nowhere >= 0 else 0), 2), np.int32)
+    with_distances(quick(metric), found, metric.nowhere, near)
+    return near
 
 
 def flat(metric: Metric) -> Float[np.ndarray, "cities 2"]:
@@ -48,27 +66,14 @@ def flat(metric: Metric) -> Float[np.ndarray, "cities 2"]:
     return np.stack([np.arctan2(y, x), np.arcsin(np.clip(z, -1, 1))], axis=1)
 
 
-def space(metric: Metric) -> tuple[Float[np.ndarray, "cities axes"], float]:
-    """Places and the order of the norm in which nearest means nearest."""
+def nearest(metric: Metric, count: int) -> Int[np.ndarray, "cities count"]:
+    """The nearest others of each city, int32; of fewer than `count` others, all."""
     if metric.kind == GEO:
         latitude, longitude = metric.places.T
         c = np.cos(latitude)
-        return np.stack([c * np.cos(longitude), c * np.sin(longitude), np.sin(latitude)], axis=1), 2.0
-    return metric.places, {MANHATTAN: 1.0, MAXIMUM: np.inf}.get(metric.kind, 2.0)
-
-
-def nearest(metric: Metric, count: int) -> Int[np.ndarray, "cities count"]:
-    """The nearest others of each city, -1 where there are no more."""
-    from scipy.spatial import KDTree  # late: not everybody needs it, and it takes a fifth of a second
-
-    points, norm = space(metric)
-    n = len(points)
-    count = min(count, n - 1)
-    _, found = KDTree(points).query(points, k=count + 1, p=norm)
-    found = np.asarray(found).reshape(n, count + 1)
-    itself = found == np.arange(n)[:, None]
-    itself[~itself.any(axis=1), -1] = True  # lost among its duplicates: the last goes
-    return found[~itself].reshape(n, count)
+        places = np.stack([c * np.cos(longitude), c * np.sin(longitude), np.sin(latitude)], axis=1)
+        return boxes.nearest(places, count)
+    return boxes.nearest(metric.places, count, {MANHATTAN: 1, MAXIMUM: 0}.get(metric.kind, 2))
 
 
 class Grid(NamedTuple):
@@ -83,8 +88,8 @@ class Grid(NamedTuple):
 
     @classmethod
     def of(cls, metric: Metric) -> "Grid | None":
-        """A grid of some SHARE cities a cell, three times as quick to look around in as a tree. None where distances are
-        not those of the plane, or cities are heaped up."""
+        """A grid of some SHARE cities a cell, quicker to look around in than boxes, and wider: clusters see more of one
+        another. None where distances are not those of the plane, or cities are heaped up."""
         if metric.kind not in (PLANE, CEILING, ATT):
             return None
         places = metric.places
@@ -178,7 +183,7 @@ def by_matrix(metric: Metric, k: int) -> Int[np.ndarray, "cities k"]:
     far = matrix.astype(np.int64)
     np.fill_diagonal(far, 2**40)
     rows = smallest(far, k)
-    return rows if metric.kind == MATRIX else np.concatenate([rows + n, smallest(far.T, k)])
+    return (rows if metric.kind == MATRIX else np.concatenate([rows + n, smallest(far.T, k)])).astype(np.int32)
 
 
 def smallest(matrix: Int[np.ndarray, "n n"], k: int) -> Int[np.ndarray, "n k"]:
@@ -186,53 +191,49 @@ def smallest(matrix: Int[np.ndarray, "n n"], k: int) -> Int[np.ndarray, "n k"]:
     return np.argpartition(matrix, k - 1, axis=1)[:, :k]
 
 
-@numba.njit(cache=True)
-def by_quadrant(places, near, k):
-    """The nearest of each quadrant first, then the nearest of all; -1 where there are no more."""
-    n, looked = near.shape
-    k = min(k, looked)
-    found = np.empty((n, k), np.int64)
-    for i in range(n):
-        kept = np.zeros(looked, np.bool_)
-        count, seen = 0, np.zeros(4, np.int64)
-        for at in range(looked):
+@bare
+def by_quadrant(places, near, seen, found):
+    """The nearest of each quadrant, then the nearest of all, of those in `near` [cities, looked] (which is used up), as near
+    as they are. `seen` [4]: room."""
+    k = found.shape[1]
+    for i in range(len(near)):
+        count = 0
+        for side in range(4):
+            seen[side] = 0
+        for at in range(near.shape[1]):
             j = near[i, at]
-            quadrant = (1 if places[j, 0] >= places[i, 0] else 0) + (2 if places[j, 1] >= places[i, 1] else 0)
-            if seen[quadrant] < QUADRANT and count < k:
-                seen[quadrant] += 1
-                kept[at] = True
+            side = (1 if places[j, 0] >= places[i, 0] else 0) + (2 if places[j, 1] >= places[i, 1] else 0)
+            if seen[side] < QUADRANT and count < k:
+                seen[side] += 1
+                near[i, at] = ~j  # taken
                 count += 1
-        for at in range(looked):
-            if count < k and not kept[at]:
-                kept[at] = True
+        for at in range(near.shape[1]):
+            if near[i, at] >= 0 and count < k:
+                near[i, at] = ~near[i, at]
                 count += 1
         count = 0
-        for at in range(looked):
-            if kept[at]:
-                found[i, count] = near[i, at]
+        for at in range(near.shape[1]):
+            if near[i, at] < 0:
+                found[i, count] = ~near[i, at]
                 count += 1
-    return found
 
 
-@numba.njit(cache=True)
-def with_distances(metric, found):
-    """Candidates sorted by distance, without those that are no edges (tied, closed)."""
+@bare
+def with_distances(metric, found, nowhere, near):
+    """Fills `near`: candidates sorted by distance, without those that are no edges (tied, closed)."""
     rows, k = found.shape
-    n = metric.cities
-    near = np.empty((n, k + (1 if metric.nowhere >= 0 else 0), 2), np.int32)
-    for i in range(n):
+    for i in range(len(near)):
         count = 0
-        if metric.nowhere >= 0 and i != metric.nowhere:
-            count = insert(metric, near, i, metric.nowhere, count)
+        if nowhere >= 0 and i != nowhere:
+            count = insert(metric, near, i, nowhere, count)
         for at in range(k):
             j = found[i, at] if i < rows else np.int32(at * rows // k)  # nowhere is near to all alike
             count = insert(metric, near, i, j, count)
         for at in range(count, near.shape[1]):
             near[i, at, CITY], near[i, at, TICKS] = i, FAR
-    return near
 
 
-@numba.njit(cache=True)
+@bare
 def insert(metric, near, i, j, count):
     """How many candidates city i has, once j is among them where it may be."""
     d = distance(metric, i, j)
@@ -249,15 +250,23 @@ def insert(metric, near, i, j, count):
 def hilbert(points: Float[np.ndarray, "cities 2"]) -> Int[np.ndarray, " cities"]:
     """The cities along Hilbert's curve: labels in this order lie near one another in memory where they do in the plane."""
     span = points - points.min(axis=0)
-    cell = (span / max(float(span.max()), 1e-300) * 65535).astype(np.int64)
-    x, y = cell[:, 0].copy(), cell[:, 1].copy()
-    along = np.zeros(len(points), np.int64)
-    side = 32768
-    while side:
-        right, up = (x & side) > 0, (y & side) > 0
-        along += side * side * ((3 * right) ^ up)
-        mirrored = ~up & right
-        x[mirrored], y[mirrored] = 65535 - x[mirrored], 65535 - y[mirrored]
-        x, y = np.where(up, x, y), np.where(up, y, x)
-        side >>= 1
+    cell = np.ascontiguousarray(span / max(float(span.max()), 1e-300) * 65535, np.int64)
+    along = np.empty(len(points), np.int64)
+    curve(cell, along)
     return np.argsort(along, kind="stable")
+
+
+@bare
+def curve(cell, along):
+    """How many of 2^32 cells Hilbert's curve comes through before it comes to each of these."""
+    for city in range(len(cell)):
+        x, y, passed, side = cell[city, 0], cell[city, 1], 0, 32768
+        while side > 0:
+            right, up = (x & side) > 0, (y & side) > 0
+            passed += side * side * ((3 if right else 0) ^ (1 if up else 0))
+            if right and not up:
+                x, y = 65535 - x, 65535 - y
+            if not up:
+                x, y = y, x
+            side >>= 1
+        along[city] = passed

@@ -22,11 +22,11 @@ K. Helsgaun, An effective implementation of the Lin-Kernighan traveling salesman
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 
-from catallax.colony.tours.metric import Metric, distance
+from catallax.colony.tours.metric import Metric, distance, quick
+from catallax.core.kernel import bare
 
 INFINITE = np.inf
 SMOOTH = 0.7  # of the step along this tree's degrees, the rest along the last one's (Helsgaun)
@@ -60,8 +60,7 @@ def graph(metric: Metric, pairs: Int[np.ndarray, "pairs 2"]) -> Graph:
     low, high = pairs.min(1).astype(np.int64), pairs.max(1).astype(np.int64)
     code = np.unique((low * metric.cities + high)[low != high])
     low, high = np.divmod(code, metric.cities)
-    ticks = np.empty(len(code))
-    measure(metric, low, high, ticks)
+    ticks = measured(metric, low, high)
     source, target = np.concatenate([low, high]), np.concatenate([high, low])
     by_source = np.argsort(source, kind="stable")
     first = np.searchsorted(source[by_source], np.arange(metric.cities + 1))
@@ -79,18 +78,28 @@ def empty(cities: int) -> Tree:
     return Tree(whole[0], whole[1], np.empty(cities), whole[2], whole[3])
 
 
-@numba.njit(cache=True)
-def measure(metric, low, high, ticks):
+def measured(
+    metric: Metric, start: Int[np.ndarray, " edges"], stop: Int[np.ndarray, " edges"]
+) -> Float[np.ndarray, " edges"]:
     """Ticks of each edge."""
-    for at in range(len(low)):
-        ticks[at] = distance(metric, low[at], high[at])
+    ticks = np.empty(len(start))
+    measure(quick(metric), start.astype(np.int64), stop.astype(np.int64), ticks)
+    return ticks
 
 
-@numba.njit(cache=True)
+@bare
+def measure(metric, start, stop, ticks):
+    """Fills in ticks of each edge."""
+    for at in range(len(start)):
+        ticks[at] = distance(metric, start[at], stop[at])
+
+
+@bare
 def span(graph, multipliers, tree):
     """A lightest spanning tree (Prim) with degrees; its weight without the walls of ties. The graph is connected."""
     parent, degree, key, heap, place = tree
-    degree[:], key[:], place[:] = 0, INFINITE, -1
+    for city in range(len(key)):
+        degree[city], key[city], place[city] = 0, INFINITE, -1
     key[0], heap[0], place[0], parent[0] = 0.0, 0, 0, -1
     size, total = 1, 0.0
     while size > 0:
@@ -104,8 +113,10 @@ def span(graph, multipliers, tree):
             total += key[city] if key[city] > -0.5 * graph.wall else key[city] + graph.wall
         for edge in range(graph.first[city], graph.first[city + 1]):
             other = graph.city[edge]
+            if place[other] == -2:
+                continue
             weight = graph.ticks[edge] + multipliers[city] + multipliers[other]
-            if place[other] != -2 and weight < key[other]:
+            if weight < key[other]:
                 key[other], parent[other] = weight, city
                 if place[other] == -1:
                     place[other] = size
@@ -114,7 +125,7 @@ def span(graph, multipliers, tree):
     return total
 
 
-@numba.njit(cache=True)
+@bare
 def rise(heap, place, key, city):
     """Moves a city, whose key has fallen, up the heap."""
     at = place[city]
@@ -128,7 +139,7 @@ def rise(heap, place, key, city):
     heap[at], place[city] = city, at
 
 
-@numba.njit(cache=True)
+@bare
 def sink(heap, place, key, city, size):
     """Puts a city where the top of the heap was taken, and down to its level."""
     at = 0
@@ -144,7 +155,7 @@ def sink(heap, place, key, city, size):
     heap[at], place[city] = city, at
 
 
-@numba.njit(cache=True)
+@bare
 def second(graph, multipliers, tree, city):
     """The weight of a leaf's lightest edge outside the tree, and where it leads; (infinite, -1) where there is none."""
     weight, to = INFINITE, -1
@@ -159,7 +170,7 @@ def second(graph, multipliers, tree, city):
     return weight + multipliers[city], to
 
 
-@numba.njit(cache=True)
+@bare
 def close(graph, multipliers, tree):
     """Makes the tree a 1-tree by the heaviest second edge of a leaf; the weight of that edge."""
     weight, special, to = -INFINITE, -1, -1
@@ -174,19 +185,23 @@ def close(graph, multipliers, tree):
     return weight
 
 
-@numba.njit(cache=True)
-def ascend(graph, multipliers, best, tree, steps):
+@bare
+def ascend(graph, multipliers, best, before, tree, steps):
     """Grows one 1-tree for each step, and moves the multipliers along what degrees say, smoothed.
 
     `best` gets those where W was highest. W on a graph is no bound: edges outside may be lighter.
     """
     n, top = len(multipliers), -INFINITE
-    before = np.zeros(n)
+    for city in range(n):
+        before[city] = 0.0
     for at in range(len(steps)):
-        height = span(graph, multipliers, tree) + close(graph, multipliers, tree) - 2 * multipliers.sum()
+        height = span(graph, multipliers, tree) + close(graph, multipliers, tree)
+        for city in range(n):
+            height -= 2 * multipliers[city]
         if height > top:
             top = height
-            best[:] = multipliers
+            for city in range(n):
+                best[city] = multipliers[city]
         for city in range(n):
             excess = tree.degree[city] - 2.0
             multipliers[city] += steps[at] * (SMOOTH * excess + (1 - SMOOTH) * before[city])

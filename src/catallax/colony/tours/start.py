@@ -9,8 +9,9 @@ import numba
 import numpy as np
 from jaxtyping import Int
 
-from catallax.colony.tours.metric import MATRIX, ONE_WAY, Metric, distance
+from catallax.colony.tours.metric import MATRIX, ONE_WAY, Metric, distance, quick
 from catallax.colony.tours.neighbours import CITY, FAR, TICKS, nearest, smallest
+from catallax.colony.tours.one_tree import measured
 
 FEW = 40  # ends of pieces that are joined by looking at all of them
 AHEAD = 8  # ends of pieces that each end looks at
@@ -33,7 +34,7 @@ def greedy(metric: Metric, near: Int[np.ndarray, "cities k 2"]) -> Int[np.ndarra
         ends = ends[ends != metric.nowhere]
         if len(ends) <= FEW or not match(joined, root, *between(metric, ends)):
             break
-    return chain(metric, joined)
+    return chain(quick(metric), joined)
 
 
 def between(
@@ -47,17 +48,8 @@ def between(
     else:
         near = nearest(metric._replace(places=metric.places[ends]), AHEAD)
     start, stop = np.repeat(ends, near.shape[1]).astype(np.int32), ends[near].ravel().astype(np.int32)
-    shortest = np.argsort(lengths(metric, start, stop), kind="stable")
+    shortest = np.argsort(measured(metric, start, stop), kind="stable")
     return start[shortest], stop[shortest]
-
-
-@numba.njit(cache=True)
-def lengths(metric, start, stop):
-    """Ticks of each edge."""
-    found = np.empty(len(start), np.int64)
-    for at in range(len(start)):
-        found[at] = distance(metric, start[at], stop[at])
-    return found
 
 
 def tied(metric: Metric) -> tuple[Int[np.ndarray, " ties"], Int[np.ndarray, " ties"]]:
