@@ -27,5 +27,8 @@ BENCHMARKS: dict[str, str] = {
     "slime": "a million particles on a lattice of pheromone, against numba and NumPy; what few bits do to foraging ants",
     "tours": "short tours by ants, against ACOTSP, Focused ACO, fast-tsp, LKH, OR-Tools, scikit-opt and acopy; controls",
     "changing": "a tour after a twentieth of its cities has changed: carried on, against cold restarts and trails or tour alone",
+    "crowd_labels": "labels from the votes of crowds, against crowd-kit's Dawid-Skene; ten million votes; few votes a worker",
+    "forecasts": "human forecasts pooled online by a market that learns whom to trust, against means, latest, track records",
+    "characters": "the next character of Shakespeare by a market of n-grams, against the best of them, mixtures and PPM",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }

@@ -44,6 +44,27 @@ TOURS: dict[str, str] = {  # G. Reinelt's TSPLIB95: instance and the sha256 of i
     "rl5934": "9b16ad6a492201fd83dfc739fc37f3948057ccd99707408be350b411e62a9da8",
     "d15112": "45db9c1bd76685076c5a88f2e0cb3d86da35c2ac6ac027e000ed6cf5d9aca431",
 }
+CROWD = "https://raw.githubusercontent.com/zhydhkcws/crowd_truth_infer/8d21647/datasets"
+VOTES: dict[str, tuple[str, str]] = {  # Y. Zheng et al., VLDB 10(5), 2017: file, its place there, and its sha256
+    "bluebird_answer": (
+        "d_Duck%20Identification/answer",
+        "0d5e423652c079361a4cbc0adbee0945d40f02a9dedcfb6b068e8f2af63b24f0",
+    ),
+    "bluebird_truth": (
+        "d_Duck%20Identification/truth",
+        "04c6d8b6cdc298b63c05dc87d28ceebd018d4207e0ced7c1229ca3593a74983a",
+    ),
+    "dog_answer": ("s4_Dog%20data/answer", "db11159198f59fa2af87450b008f860ca2e9e04e3f15c697ef254af40fb6763a"),
+    "dog_truth": ("s4_Dog%20data/truth", "2a641fa31e80526164d956da4228f80d31b303c2691ab1855c76fef72d04b746"),
+    "face_answer": (
+        "s4_Face%20Sentiment%20Identification/answer",
+        "9e98c7c56ea1967ca9d3e2396b9abd469e96ee47a52a0103c917397adbb98f9b",
+    ),
+    "face_truth": (
+        "s4_Face%20Sentiment%20Identification/truth",
+        "c324c79fd7196d16cb638d956ec90209e405b0010741ffb5ecb1b6316f48cc4c",
+    ),
+}
 
 ORIGINS: tuple[Origin, ...] = (
     Origin(
@@ -60,6 +81,19 @@ ORIGINS: tuple[Origin, ...] = (
         "17111f7295f03265fd9e5118d7eba31e3dd9d6e50a2e215c13ad3d3f91f74381",
         "MIT",
     ),
+    Origin(
+        "forecasts/predictionbook_public.csv.zip",
+        "https://raw.githubusercontent.com/niplav/iqisa/78d3b46/data/predictionbook/public.csv.zip",
+        "196aaef2a4c217771f752a809cd24337446d23c5fb2ff9eed8139225fe1ab083",
+        "none stated",
+    ),
+    Origin(
+        "text/tinyshakespeare.txt",
+        "https://raw.githubusercontent.com/karpathy/char-rnn/6f9487a/data/tinyshakespeare/input.txt",
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        "public domain",
+    ),
+    *(Origin(f"crowd/{name}.csv", f"{CROWD}/{place}.csv", sha, "none stated") for name, (place, sha) in VOTES.items()),
     *(Origin(f"tsplib/{name}.tsp", f"{TSPLIB}/{name}.tsp", sha, "none stated") for name, sha in TOURS.items()),
 )
 

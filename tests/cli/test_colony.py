@@ -204,11 +204,15 @@ def test_a_search_goes_on_from_its_checkpoint(told, tmp_path, monkeypatch):
 
 
 def test_progress_says_length_and_gap():
-    tour = SimpleNamespace(bound=lambda: 100.0, ground=SimpleNamespace(cities=4))
+    found = {}
+    facts = SimpleNamespace(found=found)
+    tour = SimpleNamespace(bound=lambda: found.update(bound=100.0), facts=facts, ground=SimpleNamespace(cities=4))
     said = tours.words(tour)
+    while not found:  # sought in a thread of its own
+        time.sleep(0.001)
     assert said(dict(length=np.float64(101.231))) == "length 101.2310, at most 1.24 % above the shortest"
     assert said(dict(length=np.float64(100))) == "length 100, the shortest there is"
-    many = SimpleNamespace(bound=lambda: 1 / 0, ground=SimpleNamespace(cities=tours.MANY + 1))
+    many = SimpleNamespace(bound=lambda: 1 / 0, facts=SimpleNamespace(found={}), ground=SimpleNamespace(cities=tours.MANY + 1))
     assert tours.words(many)(dict(length=7.0)) == "length 7"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catallax.cli import about, allocate, questions, runs, session
+from catallax.cli import about, allocate, fit, forecast, label, questions, runs, session
 
 app = typer.Typer(
     help="How much should each part be told? From silence, through a few bits and an exact price, to full information.",
@@ -23,6 +23,9 @@ app.command()(questions.lesion)
 app.command()(questions.shock)
 app.command()(questions.replicate)
 app.command()(allocate.allocate)
+app.command()(fit.fit)
+app.command()(label.label)
+app.command()(forecast.forecast)
 app.command()(about.report)
 app.command()(about.cite)
 

@@ -5,6 +5,9 @@
     <question>.csv .png     the rows (Parquet too where pyarrow is) and the picture
     record.csv scene.png    of a run
     prices.csv allocation.csv prices.png   of an allocation
+    labels.csv workers.csv confusion.csv   of a crowd's labels
+    prices.csv history.csv people.csv forecast.png   of forecasts
+    model.skops predictions.csv members.csv   of a fitted market
     report.html             one file, no network
 
 Every file is whole or not there; a folder that was not there before is not left behind by a command that fails.
@@ -26,7 +29,7 @@ from catallax.core.answer import Answer, plain
 from catallax.core.disk import whole
 from catallax.core.errors import BadInput
 
-ORDER = ("frontier", "compare", "shock", "lesion", "replicate", "sweep", "run", "allocate")
+ORDER = ("frontier", "compare", "shock", "lesion", "replicate", "sweep", "run", "allocate", "label", "forecast", "fit")
 
 
 def check(folder: Path | None) -> None:

@@ -139,4 +139,53 @@ REFERENCES = {
   title = {Characteristics of Pattern Formation and Evolution in Approximations of {Physarum} Transport Networks},
   journal = {Artificial Life}, volume = {16}, number = {2}, pages = {127--153}, year = {2010}
 }""",
+    "condorcet1785essai": """@book{condorcet1785essai,
+  author = {de Condorcet, Nicolas},
+  title = {Essai sur l'application de l'analyse {\\`a} la probabilit{\\'e} des d{\\'e}cisions rendues
+    {\\`a} la pluralit{\\'e} des voix},
+  publisher = {Imprimerie Royale}, address = {Paris}, year = {1785}
+}""",
+    "nitzan1982optimal": """@article{nitzan1982optimal,
+  author = {Nitzan, Shmuel and Paroush, Jacob},
+  title = {Optimal Decision Rules in Uncertain Dichotomous Choice Situations},
+  journal = {International Economic Review}, volume = {23}, number = {2}, pages = {289--297}, year = {1982}
+}""",
+    "bikhchandani1992theory": """@article{bikhchandani1992theory,
+  author = {Bikhchandani, Sushil and Hirshleifer, David and Welch, Ivo},
+  title = {A Theory of Fads, Fashion, Custom, and Cultural Change as Informational Cascades},
+  journal = {Journal of Political Economy}, volume = {100}, number = {5}, pages = {992--1026}, year = {1992}
+}""",
+    "feddersen1998convicting": """@article{feddersen1998convicting,
+  author = {Feddersen, Timothy and Pesendorfer, Wolfgang},
+  title = {Convicting the Innocent: The Inferiority of Unanimous Jury Verdicts under Strategic Voting},
+  journal = {American Political Science Review}, volume = {92}, number = {1}, pages = {23--35}, year = {1998}
+}""",
+    "storkey2011machine": """@inproceedings{storkey2011machine,
+  author = {Storkey, Amos},
+  title = {Machine Learning Markets},
+  booktitle = {Proceedings of the Fourteenth International Conference on Artificial Intelligence and Statistics},
+  volume = {15}, pages = {716--724}, year = {2011}
+}""",
+    "hanson2003combinatorial": """@article{hanson2003combinatorial,
+  author = {Hanson, Robin},
+  title = {Combinatorial Information Market Design},
+  journal = {Information Systems Frontiers}, volume = {5}, number = {1}, pages = {107--119}, year = {2003}
+}""",
+    "beygelzimer2012learning": """@misc{beygelzimer2012learning,
+  author = {Beygelzimer, Alina and Langford, John and Pennock, David},
+  title = {Learning Performance of Prediction Markets with {Kelly} Bettors},
+  note = {arXiv:1201.6655}, year = {2012}
+}""",
+    "chen2010gaming": """@article{chen2010gaming,
+  author = {Chen, Yiling and Dimitrov, Stanko and Sami, Rahul and Reeves, Daniel M. and Pennock, David M. and
+            Hanson, Robin D. and Fortnow, Lance and Gonen, Rica},
+  title = {Gaming Prediction Markets: Equilibrium Strategies with a Market Maker},
+  journal = {Algorithmica}, volume = {58}, pages = {930--969}, year = {2010}
+}""",
+    "dimitrov2008nonmyopic": """@inproceedings{dimitrov2008nonmyopic,
+  author = {Dimitrov, Stanko and Sami, Rahul},
+  title = {Non-Myopic Strategies in Prediction Markets},
+  booktitle = {Proceedings of the 9th ACM Conference on Electronic Commerce},
+  pages = {200--209}, year = {2008}
+}""",
 }

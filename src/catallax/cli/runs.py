@@ -58,17 +58,18 @@ def run(
             seconds = search.seconds if rounds is None and seconds is None else seconds
         if tolerance is None:
             tolerance = REST if search is None else 0.0
-        session.prepare()
-        from catallax.cli import folders
-        from catallax.core.channel import Channel
-        from catallax.core.run import check_seconds
-        from catallax.core.run import run as go
+        with session.loading():
+            session.prepare()
+            from catallax.cli import folders
+            from catallax.core.channel import Channel
+            from catallax.core.run import check_seconds
+            from catallax.core.run import run as go
 
-        check_numbers(noise=noise, loss=loss, leak=leak, tolerance=tolerance)
-        check_seconds(seconds)
-        problem = load(system, file)
-        society = problem.society(leak)
-        folders.check(out)
+            check_numbers(noise=noise, loss=loss, leak=leak, tolerance=tolerance)
+            check_seconds(seconds)
+            problem = load(system, file)
+            society = problem.society(leak)
+            folders.check(out)
         thinned = every is None
         every = every or spacing(society, rounds, seconds)
         about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
@@ -110,19 +111,20 @@ def resume(
 ) -> None:
     """Go on from a checkpoint, bit for bit."""
     with session.ending():
-        session.prepare()
-        from catallax.cli import folders
-        from catallax.core.checkpoint import describe_run
-        from catallax.core.checkpoint import resume as go
-        from catallax.core.run import check_seconds
+        with session.loading():
+            session.prepare()
+            from catallax.cli import folders
+            from catallax.core.checkpoint import describe_run
+            from catallax.core.checkpoint import resume as go
+            from catallax.core.run import check_seconds
 
-        check_seconds(seconds)
-        begun = describe_run(folder)
-        system, file, leak, every = about_run(folder, begun["about"])
-        search, clock = find(system).search, Clock(begun["spent"])
-        problem = load(system, file)
-        society = problem.society(leak)
-        folders.check(out)
+            check_seconds(seconds)
+            begun = describe_run(folder)
+            system, file, leak, every = about_run(folder, begun["about"])
+            search, clock = find(system).search, Clock(begun["spent"])
+            problem = load(system, file)
+            society = problem.society(leak)
+            folders.check(out)
         limit = begun["seconds"] if seconds is None else begun["spent"] + seconds
         with session.Progress("seconds" if limit else "rounds") as progress:
             outcome = go(

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 from catallax.cli import session
 from catallax.core.answer import Answer
-from catallax.core.outcome import Status
 
 HIDDEN = ("efficiency_gap", "certificate", "digest", "kind", "told")
 LONGEST = 24  # rows
@@ -75,4 +74,8 @@ def said(rows: Iterable[dict]) -> list[str]:
     """A sentence for each regime that did not end well and has no reason among the notes."""
     silent = ("settled", "done", "refused", "interrupted")
     worth = [row for row in rows if "regime" in row and "draw" not in row and row["status"] not in silent]
+    if not worth:
+        return []
+    from catallax.core.outcome import Status  # late: it loads JAX, which labels and forecasts do without
+
     return [f"{row['regime'].replace('_', ' ')}: {row['status']}, {Status(row['status']).sentence}" for row in worth]

@@ -113,6 +113,13 @@ def slime() -> Any:
     return Slime(1000, (96, 96), food=[(20, 20), (75, 24), (48, 50), (22, 76), (74, 72)])
 
 
+def collective() -> Any:
+    """The wing, loaded late."""
+    from catallax import collective
+
+    return collective
+
+
 SYSTEMS = {
     "exchange": System(
         "traders exchange what they own at prices: how much of the price need they be told?",
@@ -222,6 +229,30 @@ SYSTEMS = {
         "a slime mould: particles that follow, and lay, one trail, and come to be a net",
         slime,
         ("jones2010characteristics",),
+    ),
+    "jury": System(
+        "eleven who are right more often than not, and a majority: what does a vote make of what each has seen?",
+        lambda: collective().Jury.example(),
+        ("condorcet1785essai", "nitzan1982optimal", "bikhchandani1992theory", "feddersen1998convicting"),
+        "[juror,]competence[,weight][,abstention]",
+        lambda path: collective().Jury.read(path),
+        lambda seed: collective().Jury.drawn(seed),
+    ),
+    "unanimity": System(
+        "twelve jurors who must all agree to convict: worse than one alone, and worst for the innocent once they reckon with it",
+        lambda: collective().Jury.unanimous(),
+        ("feddersen1998convicting",),
+    ),
+    "prediction-market": System(
+        "traders who know a little each, and a price that says what they know together",
+        lambda: collective().PredictionMarket.example(),
+        ("storkey2011machine", "hanson2003combinatorial", "beygelzimer2012learning"),
+        drawn=lambda seed: collective().PredictionMarket.drawn(seed, utility="cara", mechanism="lmsr", liquidity=2.0),
+    ),
+    "bluff": System(
+        "two traders before a market maker, one of whom moves twice: when does the truth pay?",
+        lambda: collective().PredictionMarket.bluff(),
+        ("chen2010gaming", "dimitrov2008nonmyopic"),
     ),
 }
 

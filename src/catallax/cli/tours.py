@@ -7,24 +7,26 @@ tour.csv    name,x,y (or lat,lon; names alone where a matrix is all there is), i
 import math
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from catallax.core.errors import BadInput
 
 SECONDS = 5.0  # of search, where nobody says how long
-MANY = 20_000  # cities whose bound is not waited for
+MANY = 20_000  # cities whose bound is not sought beside the search
 ROUNDING = 1e-7  # bounds of lengths that are not whole are below them by so much, a share
 
 
 def words(tour: Any) -> Callable[[dict[str, Any]], str]:
-    """What to say of a recorded length while the search goes on. The bound is found here, before any second counts; of very many
-    cities it takes a while, and is found at the end."""
+    """What to say of a recorded length while the search goes on. The bound is found beside it, in a thread of its own; of very
+    many cities it takes a while, and is found at the end."""
     from catallax.core.answer import text
 
-    bound = tour.bound() if tour.ground.cities <= MANY else math.nan
+    if tour.ground.cities <= MANY:
+        Thread(target=tour.bound, daemon=True).start()
 
     def said(values: dict[str, Any]) -> str:
-        length = float(values["length"])
+        length, bound = float(values["length"]), tour.facts.found.get("bound", math.nan)
         return f"length {text(length)}" + (f", {above(length, bound)}" if bound > 0 else "")
 
     return said

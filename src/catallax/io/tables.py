@@ -78,6 +78,7 @@ class _Layout:
     start: int  # byte at which the rows begin
     line: int  # line at which they begin
     text: tuple[int, ...] = ()  # positions of the columns of text
+    blank: tuple[int, ...] = ()  # and of those among them whose cells may be empty
     numbers: tuple[int, ...] = ()  # and of the columns of numbers
 
 
@@ -98,12 +99,13 @@ def read_table(
     unique: Sequence[str] = (),
     limit: int | float | None = None,
     corner: str = "",
+    blank: Sequence[str] = (),
 ) -> Table:
     """The whole table: columns named in `text` as strings, all others as float64.
 
-    `unique` names columns of text that must not repeat a value. `limit` is the memory that may be used, in
-    bytes; by default what the machine has free. A table that would not fit is refused before its rows are
-    read. `corner`: what to call a first column without a name.
+    `unique` names columns of text that must not repeat a value, `blank` those whose cells may be empty. `limit` is the
+    memory that may be used, in bytes; by default what the machine has free. A table that would not fit is refused before
+    its rows are read. `corner`: what to call a first column without a name.
 
     Raises `BadInput`, one sentence with file, line and column, for every fault.
     """
@@ -114,7 +116,8 @@ def read_table(
                 raise BadInput(f"{layout.path}, line 1: column '{name}' is missing; add it")
         chosen = tuple(j for j, name in enumerate(layout.header) if name in text)
         others = tuple(j for j in range(len(layout.header)) if j not in chosen)
-        layout = replace(layout, text=chosen, numbers=others)
+        empty = tuple(j for j in chosen if layout.header[j] in blank)
+        layout = replace(layout, text=chosen, numbers=others, blank=empty)
         _check_memory(file, layout, limit)
         table = _gather(layout, list(_read_rows(file, layout)))
     for name in unique:
@@ -268,7 +271,8 @@ def _quick(block: bytes, layout: _Layout, line: int, last: bool) -> _Rows | None
         return None
     numbers = _converted(lines, layout)
     text = [[row.split(layout.separator, j + 1)[j].strip() for row in lines] for j in layout.text]
-    if numbers is None or any("" in column for column in text):
+    filled = [column for j, column in zip(layout.text, text, strict=True) if j not in layout.blank]
+    if numbers is None or any("" in column for column in filled):
         return None
     return _Rows(numbers, text, np.arange(line, line + len(lines)))
 
@@ -304,8 +308,9 @@ def _split(layout: _Layout, line: int, row: list[str]) -> tuple[list[float], lis
             f"{len(layout.header)} columns; give every row one cell a column"
         )
     text = [row[j].strip() for j in layout.text]
-    if "" in text:
-        name = layout.header[layout.text[text.index("")]]
+    empty = [j for j, cell in zip(layout.text, text, strict=True) if not cell and j not in layout.blank]
+    if empty:
+        name = layout.header[empty[0]]
         raise BadInput(f"{layout.path}, line {line}, column '{name}': the cell is empty; fill it or remove the row")
     cells = [row[j] for j in layout.numbers]
     return _numbers(layout, line, cells), text

@@ -8,5 +8,6 @@ from catallax.signals.newton import NewtonPrices as NewtonPrices
 from catallax.signals.price import Posts as Posts
 from catallax.signals.price import Tatonnement as Tatonnement
 from catallax.signals.second_order import SecondOrder as SecondOrder
+from catallax.signals.vote import Vote as Vote
 
-__all__ = ["Barter", "Book", "Clearing", "Interior", "NewtonPrices", "Posts", "SecondOrder", "Tatonnement"]
+__all__ = ["Barter", "Book", "Clearing", "Interior", "NewtonPrices", "Posts", "SecondOrder", "Tatonnement", "Vote"]

@@ -32,6 +32,8 @@ ASKED = {
     "sweep": "Is it so in other worlds of the kind?",
     "run": "What happened?",
     "allocate": "Who gets what, at which prices?",
+    "label": "Who is right, and who can be trusted?",
+    "fit": "Does a market of models forecast better than they do?",
 }
 SHOWN = ("signal", "measure", "population")  # facts that the pictures show already
 LONGEST = 60  # rows of a table that are shown

@@ -1,0 +1,1 @@
+"""What juries are made of: jurors, their evidence, and the exact chances of verdicts."""
