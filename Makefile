@@ -22,12 +22,14 @@ demo: $(READY)  ## who coordinates an exchange economy, and how much must it be 
 	@$(BIN)/catallax frontier exchange --out demo
 	@echo "The report: $(CURDIR)/demo/report.html"
 
+# Types and import contracts are checked beside the tests: what they have to say is printed when those are done.
 test: $(READY)  ## style, types, import contracts, tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/pyright
-	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
+	@said=$$(mktemp); trap 'rm -f "$$said"' EXIT; \
+	  { $(BIN)/pyright && $(BIN)/lint-imports --no-logo; } >"$$said" 2>&1 & beside=$$!; \
+	  failed=0; $(BIN)/pytest -q -n $(WORKERS) --dist loadfile || failed=$$?; \
+	  wait $$beside || failed=$$?; cat "$$said"; exit $$failed
 
 bench: $(READY)  ## every benchmark beside its peers (peers get environments of their own under .peers/)
 	@$(BIN)/python -m benchmarks

@@ -1,17 +1,35 @@
-"""What every test runs under: four simulated devices, checked shapes, a compile cache, no window.
+"""What every test runs under: four simulated devices, checked shapes, quick compiles and a cache of them, no window.
 
 The controller of a parallel run (pytest-xdist) only hands out tests: it does not load JAX.
+
+Most of a test run is compiling, so programs are compiled as quickly as XLA can, a third of the time that good ones take.
+What rests on the bits that a user's program makes is tested as users compile: a file of such tests says
+`pytestmark = pytest.mark.as_users_compile`. `CATALLAX_COMPILE=users make test` tests everything so.
 """
 
+import functools
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src"
+
+# For XLA: no optimisation, one piece of work a program, the older and quicker way to write a loop.
+QUICK = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_parallel_codegen_split_count": 1,
+    "xla_cpu_use_fusion_emitters": False,
+}
+compiling = {"quick": os.environ.get("CATALLAX_COMPILE") != "users"}
+
+# Files that call the same kernels of numba: one worker runs them all, or each would compile the kernels anew.
+KERNELS = re.compile(r"tests/(colony/|cli/test_colony|benchmarks/test_tours|test_docs)")
 
 os.environ["MPLBACKEND"] = "Agg"  # also in the commands that tests start
 # XLA takes its own tuning hints for missing processor features when it loads a CPU executable from the cache,
@@ -31,13 +49,65 @@ def pytest_configure(config: pytest.Config) -> None:
         check_shapes()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file stays on one worker, and files that share kernels do."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "kernels" if KERNELS.match(nodeid) else super()._split_scope(nodeid)
+
+    return Together(config, log)
+
+
 def prepare_jax(compiled: Path) -> None:
     """Four CPU devices, and a compile cache that outlives the run and is shared by the workers."""
     import jax
 
     jax.config.update("jax_num_cpu_devices", 4)
     jax.config.update("jax_compilation_cache_dir", str(compiled))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    compile_quickly()
+
+
+def compile_quickly() -> None:
+    """Every program of this process, while `compiling["quick"]`. (A flag of the process could not be taken back.)
+
+    Where a JAX knows these options no more, everything is compiled as users compile: slower, and as good.
+    """
+    import jax
+    from jax._src import compiler
+
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=QUICK).lower(1.0).compile()
+        options_of = compiler.get_compile_options
+    except (AttributeError, RuntimeError):
+        compiling["quick"] = False
+        return
+
+    @functools.wraps(options_of)
+    def quick(*args: Any, **kwargs: Any) -> Any:
+        options = options_of(*args, **kwargs)
+        if compiling["quick"]:
+            options.env_option_overrides = [*QUICK.items(), *options.env_option_overrides]
+        return options
+
+    compiler.get_compile_options = quick
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_as_the_file_says(request: pytest.FixtureRequest) -> Iterator[None]:
+    if not compiling["quick"] or request.node.get_closest_marker("as_users_compile") is None:
+        yield
+        return
+    import jax
+
+    jax.clear_caches()
+    compiling["quick"] = False
+    yield
+    jax.clear_caches()
+    compiling["quick"] = True
 
 
 def check_shapes() -> None:

@@ -26,6 +26,7 @@ from catallax.core.signal import Signal
 from catallax.core.society import HostSociety, Society
 
 PULL, HEAT, WIDE = 0.5, 0.5, 4.0  # WIDE: where a meeting point is looked for, from -WIDE to WIDE
+LONG = 1_000  # rounds that are as good as any more
 
 
 class Crowd(HostAgent):
@@ -59,7 +60,7 @@ class Gathering(HostSociety):
     def paced(self, rounds: int, seconds: float | None) -> "Gathering":
         now = 0.0 if seconds is None else time.perf_counter()  # rounds alone: nothing that differs from run to run
         ends = np.inf if seconds is None else now + seconds
-        return dataclasses.replace(self, rounds=float(rounds), began=now, ends=ends)
+        return dataclasses.replace(self, rounds=float(min(rounds, LONG)), began=now, ends=ends)
 
     def through(self, channel: Channel) -> "Gathering":
         if channel.noise or channel.delay or channel.loss or channel.bits is None:

@@ -30,7 +30,9 @@ from catallax.core.signal import Signal
 from catallax.core.society import HostSociety, Society
 from catallax.economy import Exchange
 
-KILLS = 3
+pytestmark = pytest.mark.as_users_compile
+
+KILLS = 2
 
 
 @functools.cache

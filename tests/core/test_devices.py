@@ -14,6 +14,8 @@ from catallax.core.run import run
 from catallax.core.society import Society, as_arrays
 from tests.core import societies as so
 
+pytestmark = pytest.mark.as_users_compile
+
 AGENTS, ROUNDS = 128, 12
 SPOILT = {"activation": 0.6, "channel": Channel(bits=6, noise=0.02, delay=2, loss=0.1)}
 

@@ -20,6 +20,8 @@ from catallax.core.run import run
 from catallax.core.society import Society
 from tests.core import societies as so
 
+pytestmark = pytest.mark.as_users_compile
+
 BIRDS, ROUNDS = 33, 50
 ENDLESS = 2**30
 

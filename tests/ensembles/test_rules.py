@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from catallax.collective.market import wealth as betting
 from catallax.ensembles.offers import log_score, offers
 from catallax.ensembles.rules import funds, linear
 from catallax.ensembles.rules.exponential import amended, exponential
@@ -181,7 +182,7 @@ def test_capped_em_is_the_likeliest_within_the_cap():
 def test_capping_keeps_the_order_and_the_sum(wealth, part):
     wealth = np.array(wealth)
     cap = 1 / len(wealth) + part * (1 - 1 / len(wealth))
-    capped = linear.capped(wealth, cap)
+    capped = betting.capped(wealth, cap)
     assert capped.max() <= cap + 1e-12
     np.testing.assert_allclose(capped.sum(), 1, atol=1e-12)
     order = np.argsort(wealth, kind="stable")

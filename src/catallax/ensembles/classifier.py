@@ -296,8 +296,8 @@ def _union(classes: Array, names: list[str], given: list[Any]) -> Array:
             )
         if not np.isin(known, classes).any():
             raise BadInput(
-                f"estimator {name!r} knows the classes {known[:3].tolist()}, none of which is in y ({classes[:3].tolist()}): members "
-                "must forecast what y holds"
+                f"estimator {name!r} knows the classes {known[:3].tolist()}, none of which is in y ({classes[:3].tolist()}): "
+                "members must forecast what y holds"
             )
         classes = np.union1d(classes, known)
     return classes

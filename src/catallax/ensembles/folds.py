@@ -20,7 +20,7 @@ def row_hashes(X: Any, salt: int = 0) -> Array:
     if hasattr(X, "iloc") and not all(kind.kind in "biuf" for kind in X.dtypes):
         from pandas.util import hash_pandas_object
 
-        return _mixed(hash_pandas_object(X, index=False).to_numpy(np.uint64), salt)
+        return _mixed(hash_pandas_object(cast(Any, X), index=False).to_numpy(np.uint64), salt)
     if hasattr(X, "tocsr"):
         table: Any = cast(Any, X).tocsr().sorted_indices()
         cuts = zip(table.indptr[:-1], table.indptr[1:])

@@ -2,10 +2,12 @@
 
     price c ~ exp(b + sum_m tau_m log p_m),    tau_m >= 0
 
-is where nobody wishes to trade any more, when trader m's risk tolerance is tau_m times the depth of the market and
-softmax(b) is the maker's opening price (Hanson 2003; Storkey 2011). Tolerances that sum to more than one extremise.
-They are fitted by maximum likelihood, pulled to 1/members (everyone alike) by a ridge: a copy of a member that joins must not
-double its vote. The loss is convex.
+is the price after all have placed the orders tau_m log p_m, in units of the maker's depth, softmax(b) being the maker's
+opening price (Hanson 2003). Where tolerances sum to less than one it is also where nobody wishes to trade any more: traders
+of risk tolerance tau_m / (1 - sum tau) depths, prior softmax(b / (1 - sum tau)) (Storkey 2011; tests/ensembles/test_is_a_market.py
+trades it out). Above one the orders extremise: nobody would place them who took the price for news. Tolerances are fitted by
+maximum likelihood, pulled to 1/members (everyone alike) by a ridge: a copy of a member that joins must not double its vote.
+The loss is convex.
 
 `Amended` (an index and amendments) opens at the price of a linear pool: the linear pool's price is one more trader, of
 tolerance near one, and the ridge pulls to it alone.

@@ -94,17 +94,33 @@ class Funds(Price):
         return Receipt(np.asarray(opening), price, np.asarray(moved), np.asarray(profit), np.asarray(maker))
 
 
-def learn(market: str, offers: Offers, fold: Array, *, cap: float | None = None, fraction: float = 0.1) -> Price:
-    """The price of a market. `fold` int [rows]: which rows a fund is scored on together, not having learnt from them."""
+def learn(
+    market: str,
+    offers: Offers,
+    fold: Array,
+    *,
+    cap: float | None = None,
+    fraction: float = 0.1,
+    incumbent: Price | None = None,
+) -> Price:
+    """The price of a market. `fold` int [rows]: which rows a fund is scored on together, not having learnt from them.
+
+    `incumbent`: a price that trades as one more fund, and has half of all wealth at the start: it learns nothing, and others
+    have to show that they are better.
+    """
     rules = funds(market, cap, fraction)
-    if len(rules) == 1:
+    if len(rules) == 1 and incumbent is None:
         return next(iter(rules.values()))(offers)
+    start = np.full(len(rules), 1.0)
+    if incumbent is not None:
+        rules["incumbent"] = _ignoring_start(lambda _: incumbent)
+        start = np.r_[start, float(len(start))]
     trained = [(fold != held, fold == held) for held in np.unique(fold)]
     parts = [(offers.take(learnt), offers.take(kept)) for learnt, kept in trained if learnt.any()]
     prices, scores = zip(*(_scored(rule, offers, parts) for rule in rules.values()))
     score = np.array(scores)
     if market == "auto":
-        wealth = np.exp(STAKE * (score - score.max()) * offers.weight.sum())
+        wealth = start * np.exp(STAKE * (score - score.max()) * offers.weight.sum())
     else:
         wealth = (np.arange(len(score)) == score.argmax()).astype(float)
     return Funds(tuple(rules), prices, wealth / wealth.sum(), score)

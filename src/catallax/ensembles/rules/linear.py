@@ -9,13 +9,14 @@
   likelihood of mixture weights (Dempster, Laird and Rubin 1977) and the log-optimal portfolio (Cover 1984). It is at
   rest where nobody makes a profit: mean p_m/c <= 1, = 1 where w_m > 0.
 
-A cap on wealth keeps each step exact: the M-step over {w <= cap, sum w = 1} is w = min(cap, s g) with one s.
+The arithmetic of betting is `collective.market.wealth`'s: people and models trade by one rule.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from catallax.collective.market.wealth import capped, log_optimal
 from catallax.ensembles.offers import Array, Offers, Receipt
 from catallax.ensembles.rules.price import Price
 
@@ -81,67 +82,7 @@ def fractional(offers: Offers, cap: float | None = None, fraction: float = 0.1) 
     return Linear(capped(mean / mean.sum(), cap))
 
 
-def em(offers: Offers, cap: float | None = None, *, tolerance: float = 1e-8, rounds: int = 5000) -> Linear:
-    """Wealth at rest: nobody makes a profit. Two steps of betting, then one along their difference (SQUAREM; Varadhan
-    and Roland 2008) where that is no loss."""
-    hits, weight = offers.hits, offers.weight / offers.weight.sum()
-    wealth = capped(np.full(hits.shape[1], 1 / hits.shape[1]), cap)
-    excess = np.inf
-    for _ in range(rounds):
-        profit = _profit(hits, weight, wealth)
-        excess = _possible(profit, cap) - float(profit @ wealth)
-        if excess <= tolerance:
-            break
-        one = capped(wealth * profit, cap)
-        two = capped(one * _profit(hits, weight, one), cap)
-        wealth = _further(hits, weight, wealth, one, two, cap)
-    return Linear(wealth, excess)
-
-
-def _profit(hits: Array, weight: Array, wealth: Array) -> Array:
-    """What a unit of wealth earns: mean p_m(y)/c(y), [members]; the gradient of the mean log price."""
-    return (weight / (hits @ wealth)) @ hits
-
-
-def _possible(profit: Array, cap: float | None) -> float:
-    """The most that one unit of wealth could earn, spread as the cap allows: bounds the loss (concavity)."""
-    if cap is None:
-        return float(profit.max())
-    best = np.sort(profit)[::-1]
-    part = np.clip(1 - cap * np.arange(len(best)), 0, cap)
-    return float(best @ part)
-
-
-def _further(hits: Array, weight: Array, start: Array, one: Array, two: Array, cap: float | None) -> Array:
-    """The SQUAREM step from three states in a row, or the third where it would lose."""
-    first, second = one - start, two - 2 * one + start
-    bend = float(np.linalg.norm(second))
-    if bend < 1e-15:
-        return two
-    ahead = min(-float(np.linalg.norm(first)) / bend, -1.0)
-    trial = np.maximum(start - 2 * ahead * first + ahead**2 * second, 0.01 * two)  # who has nothing never trades again
-    trial = capped(trial, cap)
-    trial = capped(trial * _profit(hits, weight, trial), cap)
-    return trial if _mean_log(hits, weight, trial) >= _mean_log(hits, weight, two) else two
-
-
-def _mean_log(hits: Array, weight: Array, wealth: Array) -> float:
-    return float(weight @ np.log(hits @ wealth))
-
-
-def capped(wealth: Array, cap: float | None) -> Array:
-    """min(cap, s wealth), summing to one: what is above the cap goes to the others as they stand. [members]."""
-    wealth = wealth / wealth.sum()
-    if cap is None or wealth.max() <= cap:
-        return wealth
-    if cap * len(wealth) <= 1 + 1e-12:
-        return np.full(len(wealth), 1 / len(wealth))
-    full = np.zeros(len(wealth), bool)
-    while True:
-        rest = wealth[~full].sum()
-        left = 1 - cap * full.sum()
-        scaled = wealth * (left / rest) if rest > 0 else np.full(len(wealth), left / (~full).sum())
-        over = ~full & (scaled > cap)
-        if not over.any():
-            return np.where(full, cap, scaled)
-        full |= over
+def em(offers: Offers, cap: float | None = None, *, tolerance: float = 1e-8, rounds: int = 10_000) -> Linear:
+    """Wealth at rest: nobody makes a profit."""
+    found = log_optimal(offers.hits, offers.weight, cap=cap, tolerance=tolerance, rounds=rounds)
+    return Linear(found.weight, found.gap)

@@ -17,7 +17,6 @@ import numpy as np
 
 from catallax.ensembles.offers import Array, Offers
 
-
 BLOCK = 1024  # rows at a time: what is worked on stays in the cache
 
 
