@@ -30,5 +30,8 @@ BENCHMARKS: dict[str, str] = {
     "crowd_labels": "labels from the votes of crowds, against crowd-kit's Dawid-Skene; ten million votes; few votes a worker",
     "forecasts": "human forecasts pooled online by a market that learns whom to trust, against means, latest, track records",
     "characters": "the next character of Shakespeare by a market of n-grams, against the best of them, mixtures and PPM",
+    "ensembles": "markets of models on tables with classes, against votes, stacking, greedy selection and single models",
+    "leaves": "a forest whose leaves trade, against the same forest whose trees vote",
+    "regression": "numbers forecast by a market of regressors, against voting, stacking and the best member",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }
