@@ -211,6 +211,8 @@ def summary(loss: Scores, error: Scores, ece: Scores, seconds: Scores) -> harnes
     """One row a combiner."""
     labels, auto = list(COMBINERS), loss["market, auto"]
     rank = dict(zip(labels, ranks(np.stack([loss[label] for label in labels], 1))))
+    count, critical = len(auto), STUDENTISED[len(labels)]
+    critical *= (len(labels) * (len(labels) + 1) / (6 * count)) ** 0.5
     rows = []
     for label in sorted(labels, key=rank.__getitem__) + list(SINGLES):
         apart = 100 * (auto / loss[label] - 1)
@@ -218,6 +220,9 @@ def summary(loss: Scores, error: Scores, ece: Scores, seconds: Scores) -> harnes
             {
                 "combiner": label,
                 "mean rank": rank.get(label),
+                f"rank +- CD / 2, from 1 to {len(labels)}": drawn(rank[label], critical / 2, len(labels))
+                if label in rank
+                else "",
                 "log-loss": loss[label].mean(),
                 "error %": error[label].mean(),
                 "ECE %": ece[label].mean(),
@@ -226,15 +231,26 @@ def summary(loss: Scores, error: Scores, ece: Scores, seconds: Scores) -> harnes
                 "CPU s to learn": float(np.median(seconds[label])),
             }
         )
-    count, critical = len(auto), STUDENTISED[len(labels)]
-    apart = critical * (len(labels) * (len(labels) + 1) / (6 * count)) ** 0.5
+    alike = [
+        label for label in labels if label != "market, auto" and abs(rank[label] - rank["market, auto"]) < critical
+    ]
     notes = [
-        f"Ranks are among the {len(labels)} combiners; Nemenyi's CD at 5 % is {apart:.2f}; "
+        f"Ranks are among the {len(labels)} combiners; Nemenyi's CD at 5 % is {critical:.2f} over {count} tables; "
         f"Friedman's p = {friedman(loss, labels):.1e}.",
+        f"By ranks auto cannot be told apart from: {', '.join(alike) or 'none'}.",
         f"Error: auto - stacking {_paired(error['market, auto'] - error['stacking'])} points.",
         "CPU seconds of single members are those of six fits (five folds and the whole).",
     ]
     return harness.Table("All tables", rows, notes)
+
+
+def drawn(rank: float, half: float, most: int, width: int = 36) -> str:
+    """A line from 1 to the last rank: o where the mean rank is, = as far as ranks cannot be told from it."""
+    at = lambda x: round((min(max(x, 1), most) - 1) / (most - 1) * (width - 1))  # noqa: E731
+    line = ["."] * width
+    line[at(rank - half) : at(rank + half) + 1] = "=" * (at(rank + half) + 1 - at(rank - half))
+    line[at(rank)] = "o"
+    return "`" + "".join(line) + "`"
 
 
 def friedman(loss: Scores, labels: list[str]) -> float:

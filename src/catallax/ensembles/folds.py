@@ -7,7 +7,7 @@ share, (2) the order of the rows does not matter, (3) a row of weight 2 and the 
 
 import hashlib
 import pickle
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -17,12 +17,14 @@ _GOLDEN = 0.6180339887498949  # classes start at different folds, or rare ones w
 
 def row_hashes(X: Any, salt: int = 0) -> Array:
     """A 64-bit hash of each row of an array, a sparse matrix, a table or a list, uint64 [rows]."""
-    if hasattr(X, "iloc") and not all(kind.kind in "biuf" for kind in X.dtypes):
+    table: Any = X
+    kinds: Any = getattr(X, "dtypes", ())  # of a frame's columns
+    if len(kinds) and not all(kind.kind in "biuf" for kind in kinds):
         from pandas.util import hash_pandas_object
 
-        return _mixed(hash_pandas_object(cast(Any, X), index=False).to_numpy(np.uint64), salt)
-    if hasattr(X, "tocsr"):
-        table: Any = cast(Any, X).tocsr().sorted_indices()
+        return _mixed(hash_pandas_object(table, index=False).to_numpy(np.uint64), salt)
+    if hasattr(table, "tocsr"):
+        table = table.tocsr().sorted_indices()
         cuts = zip(table.indptr[:-1], table.indptr[1:])
         return _mixed(
             _digests(table.indices[a:b].tobytes() + table.data[a:b].astype(float).tobytes() for a, b in cuts), salt
