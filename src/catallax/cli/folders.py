@@ -8,6 +8,7 @@
     labels.csv workers.csv confusion.csv   of a crowd's labels
     prices.csv history.csv people.csv forecast.png   of forecasts
     model.skops predictions.csv members.csv   of a fitted market
+    learners.csv lesions.csv lesions_planners.png lesions_crowds.png   of learners
     report.html             one file, no network
 
 Every file is whole or not there; a folder that was not there before is not left behind by a command that fails.

@@ -52,10 +52,12 @@ class Receipts:
         if paid is None or self.outcome is None:
             return text
         winner, loser = int(paid[row].argmax()), int(paid[row].argmin())
-        return (
-            f"{text}; {self.classes[self.outcome[row]]} came: {self.members[winner]} gained {paid[row, winner]:.3f}, "
-            f"{self.members[loser]} {paid[row, loser]:+.3f}"
-        )
+        fortunes = ", ".join(f"{self.members[m]} {_fortune(paid[row, m])}" for m in (winner, loser))
+        return f"{text}; {self.classes[self.outcome[row]]} came: {fortunes}"
+
+
+def _fortune(paid: float) -> str:
+    return f"{'gained' if paid >= 0 else 'lost'} {abs(paid):.3f}"
 
 
 def receipts(price: Price, belief: Array, members: list[str], classes: Array, outcome: Array | None) -> Receipts:

@@ -2,6 +2,8 @@
 
 from catallax.io.forecasts import ForecastRows as ForecastRows
 from catallax.io.forecasts import read_forecasts as read_forecasts
+from catallax.io.frames import Frame as Frame
+from catallax.io.frames import read_frame as read_frame
 from catallax.io.places import read_places as read_places
 from catallax.io.places import read_tours as read_tours
 from catallax.io.tables import Table as Table
@@ -19,10 +21,12 @@ from catallax.io.votes import read_votes as read_votes
 
 __all__ = [
     "ForecastRows",
+    "Frame",
     "Table",
     "TourFile",
     "Votes",
     "read_forecasts",
+    "read_frame",
     "read_gold",
     "read_header",
     "read_places",

@@ -33,7 +33,9 @@ ASKED = {
     "run": "What happened?",
     "allocate": "Who gets what, at which prices?",
     "label": "Who is right, and who can be trusted?",
+    "learners": "Is there a master among what learns?",
     "fit": "Does a market of models forecast better than they do?",
+    "forecast": "What do all of them together say?",
 }
 SHOWN = ("signal", "measure", "population")  # facts that the pictures show already
 LONGEST = 60  # rows of a table that are shown
