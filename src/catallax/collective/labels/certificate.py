@@ -1,18 +1,11 @@
 """How far an answer is from one that confirms itself, computed from the votes alone and by code of its own.
 
-One plain round of learning and judging in float64, by SciPy's sparse products, in logarithms: no kernel, no product of chances,
-no long step, nothing that the search has used. With a row a task and a column for every pair of a worker and a label,
-
-    votes' @ posterior [pairs, classes]   how often each worker said each label of each class
-    votes  @ evidence  [tasks, classes]   what the votes on each task add up to
-
-The residual is the largest change of any posterior probability.
+One plain round of learning and judging in float64, class by class, in logarithms: no kernel, no product of chances, no long
+step, nothing that the search has used. The residual is the largest change of any posterior probability.
 """
 
 import numpy as np
-import scipy.sparse
 from jaxtyping import Float
-from scipy.special import softmax
 
 from catallax.collective.labels.confusion import NEWCOMER, Gold, Rule
 from catallax.collective.labels.numeric import FREEDOM, Answers, Belief
@@ -31,21 +24,23 @@ def judged_again(
     sheet: Sheet, posterior: Float[np.ndarray, "tasks classes"], rule: Rule
 ) -> Float[np.ndarray, "tasks classes"]:
     """The posterior after one round, gold not heeded."""
-    labels, pairs = sheet.labels, sheet.workers * sheet.labels
-    place = np.int32 if max(pairs, len(sheet.said)) < 2**31 else np.int64
-    weight = sheet.weight if len(sheet.weight) else np.ones(len(sheet.said))
-    cells = (weight, sheet.said.astype(place), sheet.first.astype(place))
-    votes = scipy.sparse.csr_array(cells, shape=(sheet.tasks, pairs))
-    counts = (votes.T @ posterior).reshape(sheet.workers, labels, labels)  # worker, label, class
+    labels, task, said = sheet.labels, sheet.task.astype(np.intp), sheet.said.astype(np.intp)
+    weight = sheet.weight if len(sheet.weight) else 1.0
+    believed = [np.bincount(said, weight * column[task], sheet.workers * labels) for column in posterior.T.copy()]
+    counts = np.stack(believed, axis=-1).reshape(-1, labels, labels)  # worker, label, class
     even, sure = (1 - NEWCOMER) * rule.smoothing / labels, NEWCOMER * rule.smoothing
     if rule.one_coin:
-        hits, all_votes = counts.trace(axis1=1, axis2=2), counts.sum(axis=(1, 2))
-        right = ((hits + sure + even) / (all_votes + rule.smoothing))[:, None, None]
+        hits, votes = counts.trace(axis1=1, axis2=2), counts.sum(axis=(1, 2))
+        right = ((hits + sure + even) / (votes + rule.smoothing))[:, None, None]
         chance = np.where(np.eye(labels, dtype=bool), right, (1 - right) / (labels - 1))
     else:
         chance = (counts + even + sure * np.eye(labels)) / (counts.sum(axis=1, keepdims=True) + rule.smoothing)
+    evidence = np.log(chance).reshape(-1, labels).T.copy()
     prior = posterior.sum(axis=0) + rule.smoothing / labels
-    return softmax(votes @ np.log(chance).reshape(pairs, labels) + np.log(prior / prior.sum()), axis=1)
+    scores = np.stack([np.bincount(task, weight * column[said], sheet.tasks) for column in evidence], axis=-1)
+    scores += np.log(prior / prior.sum())
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return chances / chances.sum(axis=1, keepdims=True)
 
 
 def numeric_residual(answers: Answers, belief: Belief, robust: bool, unit: float) -> float:

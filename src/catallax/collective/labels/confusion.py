@@ -27,7 +27,7 @@ taken back where the bound says that it was too long: the bound never falls, and
 import itertools
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,7 @@ from catallax.collective.labels.sheet import Sheet
 NEWCOMER = 0.75  # of the pseudo-votes are right, the rest is spread evenly
 LONGEST = 4.0  # of a long step at first, in plain ones; grows by itself
 LEAST = 600.0  # of minus the log of a product of chances: doubles go down to exp(-708)
-BLOCK = 32  # tasks
+BLOCK = 64  # tasks that are worked at once
 LINE = 8  # doubles in a line of the processor's cache
 MANY, PARTS = 1_000_000, 2  # more votes than so many are shared among so many threads
 Look = Callable[[int, float], None]
@@ -130,49 +130,44 @@ class Search:
         """Room for logarithms of parameters."""
         return np.zeros(self.shape)
 
-    def judge(self, logs: Float[np.ndarray, "rows width"]) -> tuple[float, float]:
-        """The posterior under the parameters that were learnt or led to last, its counts. Their bound, and its change."""
+    def judge(self, logs: Float[np.ndarray, "rows width"], given: bool = False) -> tuple[float, float]:
+        """The posterior under the parameters that were learnt or led to last, and its counts; counts alone if it is given.
+
+        Returns the bound of the parameters, and the posterior's largest change.
+        """
         sheet = self.sheet
+        votes = (sheet.first, sheet.said, sheet.weight, self.gold, self.few)
 
         def part(k: int) -> tuple[float, float]:
-            return self.rounds.judge(
-                *self.cuts[k], sheet.first, sheet.said, sheet.weight, self.gold, self.few, self.tables[k], logs,
-                self.prior, self.rows[k], self.posterior, self.classes[k],
-            )  # fmt: skip
+            room = (self.rows[k], self.posterior, self.classes[k])
+            return self.rounds.judge(*self.cuts[k], given, *votes, self.tables[k], logs, self.prior, *room)
 
-        found = [*map(part, range(len(self.cuts)))] if self.pool is None else [*self.pool.map(part, range(PARTS))]
+        found = [part(0)] if self.pool is None else at_once(self.pool, part, len(self.cuts))
         return sum(each for each, _ in found) + self.says, max(change for _, change in found)
 
-    def tally(self) -> None:
-        """The counts of the posterior as it is."""
-        sheet = self.sheet
-        for k, cut in enumerate(self.cuts):
-            self.rounds.tally(
-                *cut,
-                sheet.first,
-                sheet.said,
-                sheet.weight,
-                self.tables[k],
-                self.rows[k],
-                self.posterior,
-                self.classes[k],
-            )
-
-    def learn(self, logs: Float[np.ndarray, "rows width"]) -> None:
-        """The parameters that explain the counts best."""
-        self._take(*self.rounds.learn(self.tables, self.classes, self.labels, *self.pseudo, logs, self.prior))
+    def learn(self, logs: Float[np.ndarray, "rows width"], led: bool = False) -> None:
+        """The parameters that explain the counts best; if they are `led`, their shares."""
+        said = (self.tables, self.classes, self.labels, *self.pseudo, led, logs, self.prior)
+        self.says, floor = self.rounds.learn(*said)
+        self.few = int(LEAST / -math.log(floor)) - 1 if 0 < floor < 1 else 0
 
     def lead(self, before: Any, middle: Any, after: Any, length: float, logs: Float[np.ndarray, "rows width"]) -> None:
-        """Parameters a long step on."""
-        steps = (before, middle, after, length, self.labels, *self.pseudo)
-        self._take(*self.rounds.lead(*steps, self.tables, logs, self.prior))
-
-    def _take(self, says: float, floor: float) -> None:
-        self.says, self.few = says, int(LEAST / -math.log(floor)) - 1 if floor > 0 else 0
+        """Parameters a long step on, in `logs`; `middle` is lost."""
+        self.rounds.lead(before, middle, after, length, self.labels, self.tables, self.classes)
+        self.learn(logs, led=True)
 
     def knowledge(self, logs: Float[np.ndarray, "rows width"]) -> Knowledge:
         """The parameters by name."""
         return Knowledge(logs[-1, : self.labels].copy(), logs[:-1, : self.labels].copy())
+
+
+def at_once(pool: ThreadPoolExecutor, part: Callable[[int], tuple[float, float]], parts: int) -> list:
+    """What the parts give; Ctrl-C waits for them, for what they write is used afterwards."""
+    jobs = [pool.submit(part, k) for k in range(parts)]
+    try:
+        return [job.result() for job in jobs]
+    finally:
+        wait(jobs)
 
 
 def in_line(shape: tuple[int, ...]) -> np.ndarray:
@@ -185,9 +180,9 @@ def in_line(shape: tuple[int, ...]) -> np.ndarray:
 
 def learnt(sheet: Sheet, gold: Gold, posterior: Float[np.ndarray, "tasks classes"], rule: Rule) -> Knowledge:
     """What a posterior teaches of the workers."""
-    with Search(sheet, gold, rule, posterior) as search:
-        search.tally()
+    with Search(sheet, gold, rule, posterior.copy()) as search:
         logs = search.logs()
+        search.judge(logs, given=True)
         search.learn(logs)
         return search.knowledge(logs)
 
@@ -200,8 +195,8 @@ def settle(
     `look(rounds, change)` is called every other round. Ctrl-C keeps what was found, once there is something.
     """
     with Search(sheet, gold, rule, start.copy()) as search:
-        search.tally()
         known, middle, after = search.logs(), search.logs(), search.logs()
+        search.judge(after, given=True)
         search.learn(after)
         bounds: list[float] = []
         status, rounds, longest = "unsettled", 0, LONGEST
@@ -210,7 +205,7 @@ def settle(
             while rounds < rule.max_rounds and status == "unsettled":
                 bound, _ = search.judge(known)
                 if bounds and not bound >= bounds[-1]:  # too long a step
-                    search.lead(after, after, after, 0.0, known)
+                    search.lead(after, middle, after, 0.0, known)
                     longest, rounds = max(1.0, longest / LONGEST), rounds + 1
                     bound, _ = search.judge(known)
                 search.learn(middle)
@@ -227,7 +222,7 @@ def settle(
         except KeyboardInterrupt:
             if not bounds:
                 raise
-            search.lead(after, after, after, 0.0, known)
+            search.lead(after, middle, after, 0.0, known)
             search.judge(known)
             search.learn(after)
             status = "interrupted"

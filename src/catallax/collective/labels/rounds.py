@@ -8,7 +8,7 @@ the last strip has chance 1 and prior 0. Threads work on a run of tasks each, wi
 
 `logs` [workers * labels + 1, strips * STRIP] are the logarithms of the chances, and in the last row of the prior. Where a task
 has few votes, all of weight 1, chances are multiplied, without exp or log; elsewhere logarithms are added up. `few` is such
-that no product leaves the range of doubles: chances have a floor, which `learn` and `lead` report.
+that no product leaves the range of doubles: chances have a floor, which `learn` reports.
 """
 
 import math
@@ -16,6 +16,7 @@ import math
 from catallax.core.kernel import bare
 
 STRIP = 4
+NEAR = 1 << 16  # doubles that the processor holds near by itself
 
 
 @bare
@@ -35,7 +36,16 @@ def group(key, order, first, into):
 
 @bare
 def multiply(start, size, first, said, few, table, strip, prior, rows):
-    """`rows` of a block's tasks: prior times the chances of their votes, if they are few."""
+    """`rows` of a block's tasks: prior times the chances of their votes, if they are few.
+
+    Of a large table, what all of them need is touched first: that waits for nothing, so that many lines are on their way from
+    memory at once. The sum is written where the first task's row comes later, for one that nobody stores would not be made.
+    """
+    if table.size > NEAR:
+        touched = 0.0
+        for vote in range(first[start], first[start + size]):
+            touched += table[said[vote], strip, 0, 0]
+        rows[strip, 0, 0] = touched
     for b in range(size):
         begin, end = first[start + b], first[start + b + 1]
         if end - begin <= few:
@@ -111,12 +121,12 @@ def divide(row, classes, before):
 
 
 @bare
-def judge(low, high, first, said, weight, gold, few, table, logs, prior, rows, posterior, classes):
+def judge(low, high, given, first, said, weight, gold, few, table, logs, prior, rows, posterior, classes):
     """Tasks low .. high - 1: `posterior` [tasks, labels] (the last one before), counts in `table`, in `classes` [strips, 4].
 
-    Tasks are worked in blocks, so that many rows of the table are on their way from memory at once, and are near when counts
-    are added to them. Returns the log-likelihood (infinite or not a number: the chances are none) and the largest change of a
-    posterior.
+    If the posterior is `given`, counts alone are made.
+    Tasks are worked in blocks, whose rows of the table are still near when counts are added to them. Returns the log-likelihood
+    (infinite or not a number: the chances are none) and the largest change of a posterior.
     """
     strips, block, labels = rows.shape[0], rows.shape[1], posterior.shape[1]
     likelihood, change = 0.0, 0.0
@@ -124,13 +134,16 @@ def judge(low, high, first, said, weight, gold, few, table, logs, prior, rows, p
         classes[k >> 2, k & 3] = 0.0
     for start in range(low, high, block):
         size = min(block, high - start)
-        if len(weight) == 0:
+        if len(weight) == 0 and not given:
             for strip in range(strips):
                 multiply(start, size, first, said, few, table, strip, prior, rows)
         for b in range(size):
             task, row = start + b, rows[:, b]
             begin, end, label = first[task], first[task + 1], gold[task]
-            if label >= 0 or len(weight) > 0 or end - begin > few:
+            if given:
+                for k in range(labels):
+                    row[k >> 2, k & 3] = posterior[task, k]
+            elif label >= 0 or len(weight) > 0 or end - begin > few:
                 top = add(begin, end, said, weight, logs, labels, row)
                 if label >= 0:
                     top = row[label >> 2, label & 3]
@@ -147,65 +160,39 @@ def judge(low, high, first, said, weight, gold, few, table, logs, prior, rows, p
 
 
 @bare
-def tally(low, high, first, said, weight, table, rows, posterior, classes):
-    """The counts of a posterior that is given."""
-    strips, block, labels = rows.shape[0], rows.shape[1], posterior.shape[1]
-    for k in range(strips * STRIP):
-        classes[k >> 2, k & 3] = 0.0
-    for start in range(low, high, block):
-        size = min(block, high - start)
-        for b in range(size):
-            for k in range(labels):
-                rows[k >> 2, b, k & 3] = posterior[start + b, k]
-                classes[k >> 2, k & 3] += posterior[start + b, k]
-        for strip in range(strips):
-            count(start, size, first, said, weight, table, strip, rows)
-
-
-@bare
-def learn(tables, classes, labels, sure, even, one_coin, logs, prior):
+def learn(tables, classes, labels, sure, even, one_coin, led, logs, prior):
     """Chances from counts, which are zero then; of pseudo-votes in a class, `sure` are for itself and `even` for each label.
 
-    Returns the log prior of the chances, and the lowest of them.
+    Where the counts are `led`, pseudo-votes are in them. Returns the log prior of the chances, and the lowest of them.
     """
-    says, floor, pairs = 0.0, 1.0, len(logs) - 1
+    says, floor, pairs, mass, smoothing = 0.0, 1.0, len(logs) - 1, 0.0 if led else 1.0, sure + labels * even
     for start in range(0, pairs, labels):
         together(tables, start, labels)
         if one_coin:
             pool(tables[0, start : start + labels], labels)
         for k in range(labels):
-            strip, lane, total = k >> 2, k & 3, sure + labels * even
+            strip, lane, total = k >> 2, k & 3, mass * smoothing
             for pair in range(start, start + labels):
                 total += tables[0, pair, strip, 1, lane]
             for pair in range(start, start + labels):
                 pseudo = even + (sure if pair - start == k else 0.0)
-                chance = (tables[0, pair, strip, 1, lane] + pseudo) / total
-                floor = min(floor, chance)
-                logs[pair, k] = math.log(chance)
+                chance = (tables[0, pair, strip, 1, lane] + mass * pseudo) / total
+                floor, logs[pair, k] = min(floor, chance), math.log(chance)
                 if k == 0 or not one_coin:
                     says += pseudo * logs[pair, k]
                 for part in range(len(tables)):
                     tables[part, pair, strip, 0, lane] = chance
                 tables[0, pair, strip, 1, lane] = 0.0
-    smoothing, total = sure + labels * even, 0.0
+    total = mass * smoothing
     for k in range(labels):
         for part in range(1, len(classes)):
             classes[0, k >> 2, k & 3] += classes[part, k >> 2, k & 3]
         total += classes[0, k >> 2, k & 3]
     for k in range(labels):
-        chance = (classes[0, k >> 2, k & 3] + smoothing / labels) / (total + smoothing)
-        prior[k >> 2, k & 3], logs[pairs, k] = chance, math.log(chance)
+        chance = (classes[0, k >> 2, k & 3] + mass * smoothing / labels) / total
+        prior[k >> 2, k & 3], logs[pairs, k], floor = chance, math.log(chance), min(floor, chance)
         says += smoothing / labels * logs[pairs, k]
-    return says, min(floor, prior_floor(prior, labels))
-
-
-@bare
-def prior_floor(prior, labels):
-    """The lowest chance of a class."""
-    floor = 1.0
-    for k in range(labels):
-        floor = min(floor, prior[k >> 2, k & 3])
-    return floor
+    return says, floor
 
 
 @bare
@@ -247,40 +234,25 @@ def lengths(before, middle, after):
 
 
 @bare
-def lead(before, middle, after, length, labels, sure, even, one_coin, tables, logs, prior):
-    """The chances that are so many first steps on (0: those before): `logs`, `prior` and `tables`, whose counts are zero then.
+def lead(before, middle, after, length, labels, tables, classes):
+    """So many first steps on from before (0: there): what is in proportion to the chances, as counts to `learn` from.
 
-    Returns the log prior of the chances, and the lowest of them.
+    The largest of a class is 1, so that none is lost but those that are next to nothing. `middle` is overwritten.
     """
-    says, floor, pairs = 0.0, 1.0, len(logs) - 1
-    for row in range(len(logs)):
+    pairs = len(before) - 1
+    for row in range(len(before)):
         for k in range(labels):
             one, two = middle[row, k] - before[row, k], after[row, k] - middle[row, k]
-            logs[row, k] = before[row, k] + 2 * length * one + length * length * (two - one)
-    for start in range(0, pairs, labels):
+            middle[row, k] = before[row, k] + 2 * length * one + length * length * (two - one)
+    for part in range(len(tables)):
         for k in range(labels):
-            top, total = -math.inf, 0.0
-            for pair in range(start, start + labels):
-                top = max(top, logs[pair, k])
-            for pair in range(start, start + labels):
-                total += math.exp(logs[pair, k] - top)
-            less = top + math.log(total)
-            for pair in range(start, start + labels):
-                logs[pair, k] -= less
-                chance = math.exp(logs[pair, k])
-                floor = min(floor, chance)
-                if k == 0 or not one_coin:
-                    says += (even + (sure if pair - start == k else 0.0)) * logs[pair, k]
-                for part in range(len(tables)):
-                    tables[part, pair, k >> 2, 0, k & 3] = chance
-                    tables[part, pair, k >> 2, 1, k & 3] = 0.0
-    top, total = -math.inf, 0.0
-    for k in range(labels):
-        top = max(top, logs[pairs, k])
-    for k in range(labels):
-        total += math.exp(logs[pairs, k] - top)
-    for k in range(labels):
-        logs[pairs, k] -= top + math.log(total)
-        prior[k >> 2, k & 3] = math.exp(logs[pairs, k])
-        says += (sure / labels + even) * logs[pairs, k]
-    return says, min(floor, prior_floor(prior, labels))
+            for start in range(0, pairs, labels):
+                top = middle[start, k]
+                for pair in range(start, start + labels):
+                    top = max(top, middle[pair, k])
+                for pair in range(start, start + labels):
+                    tables[part, pair, k >> 2, 1, k & 3] = 0.0 if part else math.exp(middle[pair, k] - top)
+            top = middle[pairs, 0]
+            for j in range(labels):
+                top = max(top, middle[pairs, j])
+            classes[part, k >> 2, k & 3] = 0.0 if part else math.exp(middle[pairs, k] - top)

@@ -15,6 +15,7 @@ class Sheet:
     """Votes of `workers` on `tasks`: those on t stand from first[t] to first[t + 1]. No `weight`: all are 1."""
 
     first: Int[np.ndarray, " tasks_and_one"]
+    task: Int[np.ndarray, " votes"]
     said: Int[np.ndarray, " votes"] | UInt[np.ndarray, " votes"]
     weight: Float[np.ndarray, " weights"]
     tasks: int
@@ -42,19 +43,19 @@ class Sheet:
         by_pair, by_task = np.empty_like(order), np.empty_like(order)
         group(said, order, np.zeros(workers * labels + 1, np.int64), by_pair)
         first = np.zeros(tasks + 1, np.int64)
-        group(task, by_pair, first, by_task)
-        return cls(first, said[by_task], np.empty(0) if whole else weight[by_task], tasks, workers, labels)
+        group(task.astype(width), by_pair, first, by_task)
+        return cls(
+            first, task[by_task], said[by_task], np.empty(0) if whole else weight[by_task], tasks, workers, labels
+        )
 
     def rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """One row a vote again: task, worker, label, weight."""
-        task = np.repeat(np.arange(self.tasks, dtype=np.int32), np.diff(self.first))
         worker, label = np.divmod(self.said, self.said.dtype.type(self.labels))
         weight = self.weight if len(self.weight) else np.ones(len(self.said))
-        return task, worker.astype(np.int32), label.astype(np.int32), weight
+        return self.task, worker.astype(np.int32), label.astype(np.int32), weight
 
     def counts(self) -> Float[np.ndarray, "tasks labels"]:
         """The weight of the votes for each label."""
-        task = np.repeat(np.arange(0, self.tasks * self.labels, self.labels), np.diff(self.first))
-        place = task + (self.said % self.said.dtype.type(self.labels))
-        weight = self.weight if len(self.weight) else None
-        return np.bincount(place, weight, self.tasks * self.labels).reshape(self.tasks, self.labels) * 1.0
+        place = self.task * np.int64(self.labels) + self.said % self.said.dtype.type(self.labels)
+        weight = self.weight if len(self.weight) else np.ones(len(place))
+        return np.bincount(place, weight, self.tasks * self.labels).reshape(self.tasks, self.labels)
