@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import catallax as cx
+from catallax.cli import learners
 from catallax.cli.references import REFERENCES
 from catallax.cli.systems import SYSTEMS, load
 
@@ -63,8 +64,9 @@ def test_what_is_ready_made_reads_no_file_and_has_no_draws(catallax, economy):
 
 def test_cite_prints_bibtex_that_closes(catallax):
     cited = [key for system in SYSTEMS.values() for key in system.sources]
-    assert set(cited) == set(REFERENCES)
-    for words, count in ((["cite"], len(REFERENCES)), (["cite", "exchange"], 4), (["cite", "braess"], 3)):
+    assert {*cited, *learners.SOURCES} == set(REFERENCES)
+    counts = {"exchange": 4, "braess": 3, "learners": 4}
+    for words, count in ((["cite"], len(REFERENCES)), *((["cite", name], count) for name, count in counts.items())):
         text = catallax(*words).stdout
         assert text.count("{") == text.count("}")
         keys = re.findall(r"@\w+\{([^,]+),", text)

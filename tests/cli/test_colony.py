@@ -212,7 +212,9 @@ def test_progress_says_length_and_gap():
         time.sleep(0.001)
     assert said(dict(length=np.float64(101.231))) == "length 101.2310, at most 1.24 % above the shortest"
     assert said(dict(length=np.float64(100))) == "length 100, the shortest there is"
-    many = SimpleNamespace(bound=lambda: 1 / 0, facts=SimpleNamespace(found={}), ground=SimpleNamespace(cities=tours.MANY + 1))
+    many = SimpleNamespace(
+        bound=lambda: 1 / 0, facts=SimpleNamespace(found={}), ground=SimpleNamespace(cities=tours.MANY + 1)
+    )
     assert tours.words(many)(dict(length=7.0)) == "length 7"
 
 

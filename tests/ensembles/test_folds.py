@@ -34,7 +34,7 @@ def test_a_weight_is_so_many_copies(counts):
 def test_classes_are_dealt_out_evenly():
     fold = content_folds(row_hashes(X), CLASSES, np.ones(300), 5)
     for label in range(3):
-        sizes = np.bincount(fold[CLASSES == label], minlength=5)
+        sizes = np.bincount(fold[label == CLASSES], minlength=5)
         assert sizes.max() - sizes.min() <= 2
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from catallax.cli import session
+from catallax.cli import learners, session
 from catallax.cli.questions import Json
 from catallax.cli.references import LIBRARY, REFERENCES
 from catallax.cli.systems import SYSTEMS, find
@@ -43,7 +43,10 @@ def report(folder: Annotated[Path, typer.Argument(help="a folder that questions 
 def cite(system: Annotated[str | None, typer.Argument(help="which system (default: all)")] = None) -> None:
     """BibTeX for the library and for the methods of a system."""
     with session.ending():
-        keys = list(REFERENCES) if system is None else find(system).sources
+        if system == learners.NAME:
+            keys = learners.SOURCES
+        else:
+            keys = list(REFERENCES) if system is None else find(system).sources
         import catallax
 
         print(LIBRARY.replace("VERSION", catallax.__version__))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from catallax.cli import session
+from catallax.cli import learners, session
 from catallax.cli.systems import draw, find, load
 from catallax.core.errors import BadInput
 
@@ -30,10 +30,28 @@ def compare(
     draws: Annotated[
         int, typer.Option(min=0, max=100_000, help="instead: so many drawn problems, the worst named")
     ] = 0,
+    target: Annotated[str | None, typer.Option(help="of learners: the column that they forecast")] = None,
+    sequence: Annotated[
+        str | None, typer.Option(help="of learners: the column that rows share which follow one another")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, max=100, help="of learners (default: 5)")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="of learners (default: 3)")] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Who coordinates: silence, a signal, a planner, full information?"""
+    """Who coordinates: silence, a signal, a planner, full information? Or `learners`: from the planner to the crowd."""
+    of_learners = dict(target=target, sequence=sequence, folds=folds, seeds=seeds)
+    if system == learners.NAME:
+        with session.ending():
+            if draws:
+                raise BadInput("--draws draws problems of a system, and learners learn from a table: leave it out")
+            folds, seeds = folds or learners.FOLDS, seeds or learners.SEEDS
+            learners.answered(file, target, sequence, folds, seeds, seed, out, as_json)
+        return
+    with session.ending():
+        given = [name for name, value in of_learners.items() if value is not None]
+        if given:
+            raise BadInput(f"--{given[0]} is of `catallax compare learners`: leave it out")
 
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions

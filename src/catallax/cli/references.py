@@ -188,4 +188,20 @@ REFERENCES = {
   booktitle = {Proceedings of the 9th ACM Conference on Electronic Commerce},
   pages = {200--209}, year = {2008}
 }""",
+    "breiman2001random": """@article{breiman2001random,
+  author = {Breiman, Leo},
+  title = {Random Forests},
+  journal = {Machine Learning}, volume = {45}, number = {1}, pages = {5--32}, year = {2001}
+}""",
+    "friedman2001greedy": """@article{friedman2001greedy,
+  author = {Friedman, Jerome H.},
+  title = {Greedy Function Approximation: A Gradient Boosting Machine},
+  journal = {The Annals of Statistics}, volume = {29}, number = {5}, pages = {1189--1232}, year = {2001}
+}""",
+    "lafferty2001conditional": """@inproceedings{lafferty2001conditional,
+  author = {Lafferty, John D. and McCallum, Andrew and Pereira, Fernando C. N.},
+  title = {Conditional Random Fields: Probabilistic Models for Segmenting and Labeling Sequence Data},
+  booktitle = {Proceedings of the Eighteenth International Conference on Machine Learning},
+  pages = {282--289}, year = {2001}
+}""",
 }

@@ -22,7 +22,8 @@ def row_hashes(X: Any, salt: int = 0) -> Array:
     if len(kinds) and not all(kind.kind in "biuf" for kind in kinds):
         from pandas.util import hash_pandas_object
 
-        return _mixed(hash_pandas_object(table, index=False).to_numpy(np.uint64), salt)
+        hashes = hash_pandas_object(table, index=False)  # pyright: ignore[reportCallIssue]
+        return _mixed(np.asarray(hashes, np.uint64), salt)
     if hasattr(table, "tocsr"):
         table = table.tocsr().sorted_indices()
         cuts = zip(table.indptr[:-1], table.indptr[1:])

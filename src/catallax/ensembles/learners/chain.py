@@ -14,6 +14,7 @@ from catallax.ensembles.learners.learner import Array, Dependence, Fitted, Flow,
 from catallax.ensembles.learners.lines import one_hot, with_ones
 
 RIDGE = 0.5  # CRFsuite's c2
+LEAST = -1e9  # CRFsuite drops a feature and label whose values add up to less: at 0, half of all that can be negative
 
 
 def is_there() -> bool:
@@ -33,14 +34,14 @@ def laid_out(chain: Array) -> Array:
 
 def log_marginals(score: Array, steps: Array, place: Array) -> Array:
     """Log probability of each label of each row, [rows, classes], from scores [rows, classes] and steps [classes, classes]."""
-    there = place >= 0
-    own = np.where(there[..., None], score[place], 0.0)
+    there = np.greater_equal(place, 0)
+    own = score[place] * there[..., None]
     forward, backward = own.copy(), np.zeros_like(own)
     for t in range(1, place.shape[1]):
         forward[:, t] += logsumexp(forward[:, t - 1][:, :, None] + steps, axis=1)
     for t in range(place.shape[1] - 2, -1, -1):
         onward = logsumexp(steps + (own[:, t + 1] + backward[:, t + 1])[:, None, :], axis=2)
-        backward[:, t] = np.where(there[:, t + 1, None], onward, 0.0)
+        backward[:, t] = onward * there[:, t + 1, None]
     both = (forward + backward)[there]
     found = np.empty_like(score)
     found[place[there]] = both - logsumexp(both, axis=1, keepdims=True)
@@ -101,11 +102,18 @@ class RandomField(Learner):
         names = [str(k) for k in range(X1.shape[1])]
         chains = [place[place >= 0] for place in laid_out(rows.chain)]
         given = [[dict(zip(names, row, strict=True)) for row in X1[chain].tolist()] for chain in chains]
-        model = CRF(algorithm="lbfgs", c1=0.0, c2=RIDGE, all_possible_states=True, all_possible_transitions=True)
+        model = CRF(
+            algorithm="lbfgs",
+            c1=0.0,
+            c2=RIDGE,
+            min_freq=LEAST,
+            all_possible_states=True,
+            all_possible_transitions=True,
+        )
         model.fit(given, [[str(label) for label in y[chain]] for chain in chains])
         weights, steps = np.zeros((X1.shape[1], classes)), np.zeros((classes, classes))
-        for (name, label), weight in model.state_features_.items():
+        for (name, label), weight in (model.state_features_ or {}).items():
             weights[int(name), int(label)] = weight
-        for (one, other), weight in model.transition_features_.items():
+        for (one, other), weight in (model.transition_features_ or {}).items():
             steps[int(one), int(other)] = weight
         return Linked(weights, steps, rows, y)

@@ -119,7 +119,8 @@ class SupportVectors(Learner):
         """The machine on all rows, its scale from scores out of fold."""
         model = LinearSVC(C=0.1, max_iter=MOST_STEPS, random_state=seed)
         folds = max(2, min(3, int(np.bincount(y).min())))
-        apart = cross_val_predict(model, rows.X, y, cv=folds, method="decision_function").reshape(len(y), -1)
+        apart: Any = cross_val_predict(model, rows.X, y, cv=folds, method="decision_function")
+        apart = apart.reshape(len(y), -1)
         scale = LogisticRegression(C=100.0, max_iter=MOST_STEPS).fit(apart, y)
         weights, constant, theta = stacked(model.fit(rows.X, y))
 

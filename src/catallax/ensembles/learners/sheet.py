@@ -1,20 +1,17 @@
 """A table as learners take it: numbers as they are, words as indicators, what is missing as the mean.
 
-A cell is missing where it is empty, or ?, NA, NaN. A column whose other cells are all numbers holds numbers; any other has
-one feature for each of its words (at most `MOST_WORDS`, or it is refused: names tell nothing of rows not seen).
+A column of words has one feature for each of them, of two for the second (at most `MOST_WORDS`, or it is refused: names tell
+nothing of rows not seen).
 """
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from catallax.core.errors import BadInput
 from catallax.ensembles.learners.learner import Array, Rows
-from catallax.io.tables import AnyPath, read_header, read_table
+from catallax.io.frames import Frame
 
-MISSING = frozenset({"", "?", "NA", "na", "NaN", "nan"})
 MOST_WORDS, MOST_ROWS = 50, 2000
 
 
@@ -48,83 +45,72 @@ class Sheet:
         return Rows(whole[learnt], self.chain[learnt]), Rows(whole[held], self.chain[held])
 
 
-def read_sheet(path: AnyPath, target: str | None = None, sequence: str | None = None) -> Sheet:
-    """The table of a CSV file. `target`: the column of classes (default: `y` or `target`, else the last); `sequence`: the
-    column that rows have in common which follow one another, in the order of the file.
+def sheet_of(frame: Frame, target: str | None = None, sequence: str | None = None) -> Sheet:
+    """A table's columns as features and classes. `target`: the column of classes (default: `y` or `target`, else the last);
+    `sequence`: the column that rows have in common which follow one another, in the order of the file.
 
     Raises `BadInput`, one sentence, where a column is missing, holds nothing, or is no column of classes.
     """
-    name, header = os.fspath(path), read_header(path)
-    target = target or next((c for c in header if c.lower() in ("y", "target")), header[-1])
+    target = target or next((c for c in frame.names if c.lower() in ("y", "target")), frame.names[-1])
     for option, column in (("--target", target), ("--sequence", sequence)):
-        if column is not None and column not in header:
-            raise BadInput(f"{name} has no column {column!r}: give {option} one of {', '.join(header[:12])}")
+        if column is not None and column not in frame.names:
+            raise BadInput(f"{frame.path} has no column {column!r}: give {option} one of {', '.join(frame.names[:12])}")
     if target == sequence:
-        raise BadInput(f"{name}: {target!r} is both --target and --sequence: give two columns")
-    table = read_table(path, text=header, blank=header)
-    labels = table.text[target]
-    for line, label in zip(table.lines.tolist(), labels, strict=True):
-        if label in MISSING:
-            raise BadInput(f"{name}, line {line}, column '{target}': the class is missing; fill it or remove the row")
-    columns = [c for c in header if c not in (target, sequence)]
-    if not columns:
-        raise BadInput(f"{name} has no column but the classes: add what they are to be told from")
-    features, values = [], []
-    for column in columns:
-        some, names = coded(name, column, table.text[column])
-        values.append(some)
-        features += names
-    classes, y = np.unique(np.array(labels, object), return_inverse=True)
-    if len(classes) > max(20, len(labels) // 10) and not np.isnan(numbers(labels)).any():
-        raise BadInput(
-            f"{name}, column '{target}' holds {len(classes)} different numbers: learners forecast classes; "
-            "give --target a column of classes"
-        )
-    chain = np.arange(len(y)) if sequence is None else np.unique(table.text[sequence], return_inverse=True)[1]
+        raise BadInput(f"{frame.path}: {target!r} is both --target and --sequence: give two columns")
+    names = [c for c in frame.names if c not in (target, sequence)]
+    if not names:
+        raise BadInput(f"{frame.path} has no column but the classes: add what they are to be told from")
+    classes, y = classes_of(frame, target)
+    features = [coded(frame, name) for name in names]
+    chain = np.arange(len(y)) if sequence is None else np.unique(filled(frame, sequence), return_inverse=True)[1]
     return Sheet(
-        np.hstack(values), y, chain, tuple(features), tuple(map(str, classes)), target, chained=sequence is not None
+        np.hstack([values for values, _ in features]),
+        y,
+        chain,
+        tuple(name for _, some in features for name in some),
+        classes,
+        target,
+        chained=sequence is not None,
     )
 
 
-def coded(path: str, column: str, cells: Sequence[str]) -> tuple[Array, list[str]]:
-    """A column as features [rows, features], and their names."""
-    given = numbers(cells)
-    missing = np.array([cell in MISSING for cell in cells])
-    if missing.all():
-        raise BadInput(f"{path}: column '{column}' is empty; fill or remove it")
-    if not np.isnan(given[~missing]).any():
-        return given[:, None], [column]
-    words = sorted({cell for cell, gone in zip(cells, missing, strict=True) if not gone})
+def filled(frame: Frame, column: str) -> Array:
+    """A column as words, numbers without needless zeros. Raises `BadInput` where a cell is missing."""
+    lost = frame.missing(column)
+    if lost.any():
+        place = frame.place(int(lost.argmax()))
+        raise BadInput(f"{place}, column {column!r}: the cell is empty; fill it or remove the row")
+    return np.array([f"{cell:.15g}" if frame.is_numeric(column) else cell for cell in frame.columns[column]])
+
+
+def classes_of(frame: Frame, target: str) -> tuple[tuple[str, ...], Array]:
+    """Names of the classes, and which of them each row is, int [rows]."""
+    labels = filled(frame, target)
+    classes, y = np.unique(labels, return_inverse=True)
+    if frame.is_numeric(target) and len(classes) > max(20, len(y) // 10):
+        raise BadInput(
+            f"{frame.path}, column {target!r} holds {len(classes)} different numbers: learners forecast classes; "
+            "give --target a column of classes"
+        )
+    return tuple(classes.tolist()), y
+
+
+def coded(frame: Frame, column: str) -> tuple[Array, list[str]]:
+    """A column as features [rows, features], NaN where missing, and their names."""
+    lost, cells = frame.missing(column), frame.columns[column]
+    if lost.all():
+        raise BadInput(f"{frame.path}: column {column!r} is empty; fill or remove it")
+    if frame.is_numeric(column):
+        return cells[:, None], [column]
+    words = sorted(set(cells[~lost].tolist()))
     if len(words) > MOST_WORDS:
         raise BadInput(
-            f"{path}: column '{column}' holds {len(words)} different words, which tell nothing of rows not seen; remove it"
+            f"{frame.path}: column {column!r} holds {len(words)} different words, which tell little of rows not seen; remove it"
         )
-    words = words[1:] if len(words) == 2 else words
-    held = np.array([[float(cell == word) for word in words] for cell in cells])
-    held[missing] = np.nan
+    words = words[len(words) == 2 :]
+    held = (cells[:, None] == np.array(words, object)).astype(float)
+    held[lost] = np.nan
     return held, [f"{column}={word}" for word in words]
-
-
-def numbers(cells: Sequence[str]) -> Array:
-    """Cells as numbers, NaN where they are none, [rows]."""
-    found = np.full(len(cells), np.nan)
-    for row, cell in enumerate(cells):
-        try:
-            value = float(cell) if "_" not in cell else np.nan
-        except ValueError:
-            continue
-        found[row] = value if np.isfinite(value) else np.nan
-    return found
-
-
-def example() -> Sheet:
-    """Wines of three growers, told by thirteen measurements: shipped with scikit-learn."""
-    from sklearn.datasets import load_wine
-
-    wine = load_wine()
-    names = tuple(str(name) for name in wine.target_names)  # pyright: ignore[reportAttributeAccessIssue]
-    X, y = wine.data, wine.target  # pyright: ignore[reportAttributeAccessIssue]
-    return Sheet(X, y, np.arange(len(y)), tuple(wine.feature_names), names, "grower")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def fewer(sheet: Sheet, seed: int, most: int = MOST_ROWS) -> Sheet:
@@ -138,13 +124,14 @@ def check(sheet: Sheet, folds: int) -> None:
     """That each class can be in every fold. Raises `BadInput`."""
     if len(sheet.classes) < 2:
         raise BadInput(
-            f"column '{sheet.target}' holds one class only, {sheet.classes[0]!r}: there is nothing to forecast; give rows of two "
-            "classes or more"
+            f"column '{sheet.target}' holds one class only, {''.join(sheet.classes)!r}: there is nothing to forecast; "
+            "give rows of two classes or more"
         )
-    parts, of = (sheet.chain, "chains") if sheet.chained else (np.arange(len(sheet.y)), "rows")
+    parts, of = (sheet.chain, "chain") if sheet.chained else (np.arange(len(sheet.y)), "row")
     for k, label in enumerate(sheet.classes):
         count = len(np.unique(parts[sheet.y == k]))
         if count < folds:
             raise BadInput(
-                f"class {label!r} is in {count} {of} and there are {folds} folds: remove it, or give fewer --folds"
+                f"class {label!r} is in {count} {of}{'s' * (count != 1)} and there are {folds} folds: "
+                "remove it, or give fewer --folds"
             )

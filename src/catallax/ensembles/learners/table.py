@@ -24,8 +24,14 @@ from catallax.ensembles.learners.learner import FLOOR, Array, Dependence, Fitted
 from catallax.ensembles.learners.sheet import Sheet, check
 from catallax.ensembles.offers import clipped
 from catallax.measures.complexity import (
-    half_gone, hessian_change, influence, lesion_area, lesioned, skill, surrogate_r2,
-)  # fmt: skip
+    half_gone,
+    hessian_change,
+    influence,
+    lesion_area,
+    lesioned,
+    skill,
+    surrogate_r2,
+)
 
 SHARES = tuple(k / 10 for k in range(11))
 ORDERS = ("random", "influential", "features")
@@ -55,7 +61,7 @@ class Measured:
     units: int = 0
     depth: float = float("nan")
     width: int = 0
-    flow: Flow = Flow(None, "")
+    flow: Flow | None = None
     floor: float = 0.0
 
     def skills(self, order: str) -> Array:
@@ -137,7 +143,8 @@ def dealt(sheet: Sheet, folds: int, seed: int) -> Iterator[tuple[Array, Array]]:
         lacking = set(range(len(sheet.classes))) - set(sheet.y[learnt].tolist())
         if lacking:
             raise BadInput(
-                f"without the chains of one fold class {sheet.classes[min(lacking)]!r} is never seen: remove it, or give fewer --folds"
+                f"without the chains of one fold class {sheet.classes[min(lacking)]!r} is never seen: remove it, or give fewer "
+                "--folds"
             )
         yield learnt, held
 
