@@ -167,12 +167,14 @@ def test_nobody_stakes_on_what_happens_and_gets_it_back():
 
 def test_prices_trades_and_wealth_are_recorded():
     problem = market(utility="cara", mechanism="lmsr", trading=4)
-    record = over(problem).record
+    ran = over(problem)
+    record = ran.record
     assert (
         record["price"].shape == (26, 3) and record["trade"].shape == (26, 5, 3) and record["wealth"].shape == (26, 5)
     )
     close(record["price"].sum(1), 1)
-    close(record["price"][::4][:6], np.tile(problem.prior, (6, 1)))  # every question opens at the prior
+    close(record["price"][0], problem.prior)
+    close(record["price"][4::4][:6], ran.price)  # of each question the price at which it closed
     close(record["wealth"][0], problem.wealth)
 
 

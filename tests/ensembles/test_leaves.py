@@ -32,7 +32,7 @@ def market(digits):
 # A forest is another one where rows are repeated in place of weighed: scikit-learn says so of its own.
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 @parametrize_with_checks(
-    [LeafMarketClassifier(small())],
+    [LeafMarketClassifier(RandomForestClassifier(8, random_state=0), market="em")],
     expected_failed_checks=lambda _: {
         "check_sample_weight_equivalence_on_dense_data": "bootstrap draws rows, not weights",
         "check_sample_weight_equivalence_on_sparse_data": "bootstrap draws rows, not weights",
