@@ -28,6 +28,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 REPEATS = 5
 HERE = Path(__file__).resolve().parent
 
@@ -249,6 +251,7 @@ def report_from(text: str) -> Report:
 
 def _cell(value: Any) -> str:
     """A number to three digits, large ones as 1.23e+08; a word as it is."""
+    value = value.item() if isinstance(value, np.generic) else value
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -259,7 +262,9 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN: it becomes null."""
+    """JSON has no NaN, which becomes null, and no numbers of NumPy's."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

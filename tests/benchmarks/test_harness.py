@@ -3,13 +3,14 @@
 import math
 import time
 
+import numpy as np
 import pytest
 
 from benchmarks import BENCHMARKS, harness
 
 
 def report() -> harness.Report:
-    rows = [{"engine": "a | b", "speed": 1.25e8, "n": 10_000}, {"engine": "c", "off": math.nan, "n": 3}]
+    rows = [{"engine": "a | b", "speed": 1.25e8, "n": np.int64(10_000)}, {"engine": "c", "off": math.nan, "n": 3}]
     tables = [harness.Table("speeds", rows, ["A note."])]
     return harness.Report("one", "How fast?", tables, {"numpy": "2"}, harness.Options(quick=True), {"cores": "2"})
 
@@ -26,7 +27,7 @@ def test_markdown_has_every_column_and_says_that_it_was_quick():
 
 def test_report_survives_json():
     again = harness.report_from(report().json())
-    assert again.tables[0].rows[0]["speed"] == 1.25e8
+    assert again.tables[0].rows[0]["speed"] == 1.25e8 and again.tables[0].rows[0]["n"] == 10_000
     assert again.tables[0].rows[1]["off"] is None  # JSON has no NaN
     assert again.options == harness.Options(quick=True)
 

@@ -30,6 +30,9 @@ def systems(as_json: Json = False) -> None:
         for name, system in SYSTEMS.items():
             if system.columns:
                 print(f"{name:{wide}}  {system.columns}")
+        print(
+            "\nFiles of their own: `catallax allocate`, `fit`, `label`, `forecast`, `compare learners`; see their --help."
+        )
 
 
 def report(folder: Annotated[Path, typer.Argument(help="a folder that questions wrote with --out")]) -> None:
