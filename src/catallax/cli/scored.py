@@ -11,6 +11,7 @@ them, as scikit-learn's is. Numbers: a vote and stacking (a ridge regression) na
 would have: Student's t, as wide as their errors on the rows that they learnt from; stacking's errors are out of folds of its own.
 """
 
+import abc
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -39,7 +40,7 @@ class Forecaster(NamedTuple):
     curve: Series
 
 
-class Scored:
+class Scored(abc.ABC):
     """All forecasters of one table. `fold` [rows]: the parts; `own`: the market's, for its own learning; `price` [rows, ...]:
     the market's forecasts, each of a market that has not learnt from that row; `title`: of the calibration curve."""
 
@@ -56,17 +57,17 @@ class Scored:
         self.look = look
         self.forecasters = self.all()
 
+    @abc.abstractmethod
     def all(self) -> dict[str, Forecaster]:
         """By name: combiners, then members."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def receipt(self, row: int) -> Any:
         """Who moved the price of a row that stands in `price`: the rows of what `explain` gives, but one."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def drawn(self, row: int) -> Scene:
         """A receipt as a picture."""
-        raise NotImplementedError
 
     def receipts(self, count: int) -> list[str]:
         """Of the first rows, in words."""

@@ -90,7 +90,7 @@ class MarketClassifier(ClassifierMixin, TransformerMixin, MarketEstimator):
                     "CalibratedClassifierCV"
                 )
         if isinstance(self.cv, str):
-            self.estimators_ = [_check_prefit(name, member) for name, member in kept]
+            self.estimators_ = [members.check_prefit(name, member) for name, member in kept]
             self.classes_ = _union(self.classes_, names, given)
             encoded = np.searchsorted(self.classes_, y)
             self._encoded = False
@@ -273,16 +273,6 @@ class Probabilities:
         offered = np.zeros((len(given), len(self.labels)))
         offered[:, np.searchsorted(self.labels, known)] = given
         return offered
-
-
-def _check_prefit(name: str, member: Any) -> Any:
-    try:
-        check_is_fitted(member)
-    except Exception as error:
-        raise BadInput(
-            f"estimator {name!r} is not fitted, and cv='prefit' says that it is: fit it, or give cv=5"
-        ) from error
-    return member
 
 
 def _union(classes: Array, names: list[str], given: list[Any]) -> Array:

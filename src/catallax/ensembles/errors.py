@@ -37,7 +37,7 @@ def errors(offers: Offers, price: Array, shares: Array) -> Errors:
     each = weight @ np.square(error).sum(2)
     apart = weight @ np.square(offers.belief - pool[:, None]).sum(2)
     return Errors(
-        _correlation(error, weight),
+        correlation(error, weight),
         each,
         shares,
         float(shares @ apart),
@@ -46,7 +46,7 @@ def errors(offers: Offers, price: Array, shares: Array) -> Errors:
     )
 
 
-def _correlation(error: Array, weight: Array) -> Array:
+def correlation(error: Array, weight: Array) -> Array:
     """Correlation over rows and outcomes; 0 where a member never errs."""
     flat = (error * np.sqrt(weight)[:, None, None]).transpose(1, 0, 2).reshape(error.shape[1], -1)
     common = flat @ flat.T

@@ -3,8 +3,9 @@
 A forest gives all its trees the same say. Here every leaf has wealth of its own, earned on rows that its tree has not
 learnt from (out of bag), and the price on a row is that of the leaves it falls into. How far wealth may differ is not
 fixed beforehand: leaf markets of several priors (one of them: everyone alike, the forest itself) trade in a market of
-funds (`rules.funds`), which may extremise them too: that is where most of the gain comes from, and is shown apart in
-`benchmarks.leaves`. The forest as it is owns half of all wealth at the start: who is to be heard must have shown it.
+funds (`rules.funds`), which may extremise them too. On the tables tried all of the gain comes from that, and none from the
+leaves: `benchmarks.leaves` shows both apart. The forest as it is owns half of all wealth at the start: who is to be heard
+must have shown it.
 """
 
 from typing import Any

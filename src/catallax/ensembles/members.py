@@ -13,7 +13,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import process_routing
-from sklearn.utils.validation import _check_method_params, has_fit_parameter
+from sklearn.utils.validation import _check_method_params, check_is_fitted, has_fit_parameter
+
+from catallax.core.errors import BadInput
 
 Array = np.ndarray
 Offer = Callable[[Any, Any], Array]  # (fitted member, X) -> what it offers, [rows, ...]
@@ -63,6 +65,17 @@ def routed(owner: Any, names: Sequence[str], weight: Any, params: dict[str, Any]
     given = params if weight is None else {"sample_weight": weight, **params}
     routing = process_routing(owner, "fit", **given)
     return [dict(routing[name]["fit"]) for name in names]
+
+
+def check_prefit(name: str, member: Any) -> Any:
+    """A member that comes fitted. Raises `BadInput` for one that is not."""
+    try:
+        check_is_fitted(member)
+    except Exception as error:
+        raise BadInput(
+            f"estimator {name!r} is not fitted, and cv='prefit' says that it is: fit it, or give cv=5"
+        ) from error
+    return member
 
 
 def fitted(members: Sequence[Any], X: Any, y: Any, params: Params, jobs: int | None) -> list[Any]:

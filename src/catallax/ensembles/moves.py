@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catallax.ensembles.errors import Errors, _correlation
+from catallax.ensembles.errors import Errors, correlation
 from catallax.ensembles.rules.believe import Belief
 from catallax.ensembles.rules.density import Array
 from catallax.ensembles.rules.pool import Pool
@@ -78,5 +78,5 @@ def squared(error: Array, of_price: Array, weight: Array, shares: Array) -> Erro
     pool = error @ shares
     each = part @ error**2
     apart = float(shares @ (part @ (error - pool[:, None]) ** 2))
-    correlation = _correlation(error[..., None], part)
-    return Errors(correlation, each, shares, apart, float(part @ pool**2), float(part @ of_price**2))
+    together = correlation(error[..., None], part)
+    return Errors(together, each, shares, apart, float(part @ pool**2), float(part @ of_price**2))

@@ -25,7 +25,6 @@ from catallax.core.errors import BadInput
 from catallax.core.scene import Bars, Scene
 from catallax.ensembles import members, pictures
 from catallax.ensembles.base import MarketEstimator
-from catallax.ensembles.classifier import _check_prefit
 from catallax.ensembles.errors import Errors
 from catallax.ensembles.influence import Influence
 from catallax.ensembles.moves import Moves, moves, squared
@@ -87,7 +86,7 @@ class MarketRegressor(RegressorMixin, TransformerMixin, MarketEstimator):
             )
         names, given = [name for name, _ in kept], [member for _, member in kept]
         if isinstance(self.cv, str):
-            self.estimators_ = [_check_prefit(name, member) for name, member in kept]
+            self.estimators_ = [members.check_prefit(name, member) for name, member in kept]
             offered = members.together(given, X, numbers, self.n_jobs)
         else:
             own = self._params(kept, sample_weight, params)

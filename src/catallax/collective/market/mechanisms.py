@@ -12,6 +12,7 @@ R. Hanson, Combinatorial information market design, Information Systems Frontier
 Consensus of subjective probabilities: the pari-mutuel method, Ann. Math. Stat. 30, 1959.
 """
 
+import abc
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -97,9 +98,9 @@ class Exchange(Signal):
     closing: Float[Array, "questions outcomes"]
 
     @property
+    @abc.abstractmethod
     def price(self) -> Float[Array, " outcomes"]:
         """The price of a claim of 1 on each outcome."""
-        raise NotImplementedError
 
     def public(self) -> Quote:
         """Price, question, what happened."""

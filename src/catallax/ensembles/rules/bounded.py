@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from catallax.ensembles.rules.cap import MARGIN
 from catallax.ensembles.rules.density import Array
-from catallax.ensembles.rules.newton import _descent
+from catallax.ensembles.rules.newton import descent
 
 Objective = Callable[
     [Array], tuple[float, Array, Array]
@@ -57,7 +57,7 @@ def _newton(objective: Objective, theta: Array, lower: Array, tolerance: float) 
     for _ in range(100):
         free = ~((theta <= lower) & (gradient > 0))
         step = np.zeros_like(theta)
-        step[free] = _descent(curvature[np.ix_(free, free)], gradient[free])
+        step[free] = descent(curvature[np.ix_(free, free)], gradient[free])
         excess = float(-gradient @ step / 2)
         if excess <= tolerance:
             theta = np.maximum(theta + step, lower)  # the last step squares what is left

@@ -60,7 +60,7 @@ def fit(
         gradient, curvature = derivatives(price, here, offers, prior, theta)
         free = ~(((theta <= prior.lower) & (gradient > 0)) | ((theta >= prior.upper) & (gradient < 0)))
         step = np.zeros_like(theta)
-        step[free] = _descent(curvature[np.ix_(free, free)], gradient[free])
+        step[free] = descent(curvature[np.ix_(free, free)], gradient[free])
         excess = float(-gradient @ step / (2 * offers.weight.sum()))
         if excess <= tolerance:
             break
@@ -105,7 +105,7 @@ def derivatives(price: Array, at: Scores, offers: Offers, prior: Prior, theta: A
     return at.jacobian.T @ error.ravel() + prior.ridge * (theta - prior.centre), curvature
 
 
-def _descent(matrix: Array, gradient: Array) -> Array:
+def descent(matrix: Array, gradient: Array) -> Array:
     """- matrix^-1 gradient; a matrix that is not positive definite is lifted until it is."""
     lift = 0.0
     while True:
