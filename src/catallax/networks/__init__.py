@@ -1,0 +1,112 @@
+"""Networks as decentralised systems: layers that learn from what they are told, and what they are told is one argument.
+
+Names are found when they are first asked for (PEP 562): `import catallax.networks` loads neither JAX nor scikit-learn.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from catallax.networks.chain import Chain as Chain
+    from catallax.networks.convert import learnt as learnt
+    from catallax.networks.convert import teach as teach
+    from catallax.networks.convolutional_sparse import ConvolutionalSparseCoder as ConvolutionalSparseCoder
+    from catallax.networks.dictionary import DictionaryLearner as DictionaryLearner
+    from catallax.networks.estimators import ChainClassifier as ChainClassifier
+    from catallax.networks.estimators import ChainRegressor as ChainRegressor
+    from catallax.networks.hopfield import Hopfield as Hopfield
+    from catallax.networks.layers import Block as Block
+    from catallax.networks.layers import Dense as Dense
+    from catallax.networks.layers import Layer as Layer
+    from catallax.networks.mean_field import TwoLayer as TwoLayer
+    from catallax.networks.objectives import Objective as Objective
+    from catallax.networks.problem import Lessons as Lessons
+    from catallax.networks.sparse import SparseCoder as SparseCoder
+    from catallax.networks.sparse_problem import SparseCode as SparseCode
+    from catallax.networks.teaching.backpropagation import Backpropagation as Backpropagation
+    from catallax.networks.teaching.deep_supervision import DeepSupervision as DeepSupervision
+    from catallax.networks.teaching.direct_feedback_alignment import DirectFeedbackAlignment as DirectFeedbackAlignment
+    from catallax.networks.teaching.equilibrium import EquilibriumPropagation as EquilibriumPropagation
+    from catallax.networks.teaching.feedback_alignment import FeedbackAlignment as FeedbackAlignment
+    from catallax.networks.teaching.forward_forward import ForwardForward as ForwardForward
+    from catallax.networks.teaching.local_losses import LocalLosses as LocalLosses
+    from catallax.networks.teaching.predictive_coding import PredictiveCoding as PredictiveCoding
+    from catallax.networks.teaching.random_targets import RandomTargets as RandomTargets
+    from catallax.networks.teaching.silence import Silence as Silence
+    from catallax.networks.teaching.softhebb import SoftHebb as SoftHebb
+    from catallax.networks.training import train as train
+
+# name: the module that defines it
+_NAMES = {
+    "Backpropagation": "catallax.networks.teaching.backpropagation",
+    "Block": "catallax.networks.layers",
+    "Chain": "catallax.networks.chain",
+    "ChainClassifier": "catallax.networks.estimators",
+    "ChainRegressor": "catallax.networks.estimators",
+    "ConvolutionalSparseCoder": "catallax.networks.convolutional_sparse",
+    "DeepSupervision": "catallax.networks.teaching.deep_supervision",
+    "Dense": "catallax.networks.layers",
+    "DictionaryLearner": "catallax.networks.dictionary",
+    "DirectFeedbackAlignment": "catallax.networks.teaching.direct_feedback_alignment",
+    "EquilibriumPropagation": "catallax.networks.teaching.equilibrium",
+    "FeedbackAlignment": "catallax.networks.teaching.feedback_alignment",
+    "ForwardForward": "catallax.networks.teaching.forward_forward",
+    "Hopfield": "catallax.networks.hopfield",
+    "Layer": "catallax.networks.layers",
+    "Lessons": "catallax.networks.problem",
+    "LocalLosses": "catallax.networks.teaching.local_losses",
+    "Objective": "catallax.networks.objectives",
+    "PredictiveCoding": "catallax.networks.teaching.predictive_coding",
+    "RandomTargets": "catallax.networks.teaching.random_targets",
+    "Silence": "catallax.networks.teaching.silence",
+    "SoftHebb": "catallax.networks.teaching.softhebb",
+    "SparseCode": "catallax.networks.sparse_problem",
+    "SparseCoder": "catallax.networks.sparse",
+    "TwoLayer": "catallax.networks.mean_field",
+    "learnt": "catallax.networks.convert",
+    "teach": "catallax.networks.convert",
+    "train": "catallax.networks.training",
+}
+
+__all__ = [
+    "Backpropagation",
+    "Block",
+    "Chain",
+    "ChainClassifier",
+    "ChainRegressor",
+    "ConvolutionalSparseCoder",
+    "DeepSupervision",
+    "Dense",
+    "DictionaryLearner",
+    "DirectFeedbackAlignment",
+    "EquilibriumPropagation",
+    "FeedbackAlignment",
+    "ForwardForward",
+    "Hopfield",
+    "Layer",
+    "Lessons",
+    "LocalLosses",
+    "Objective",
+    "PredictiveCoding",
+    "RandomTargets",
+    "Silence",
+    "SoftHebb",
+    "SparseCode",
+    "SparseCoder",
+    "TwoLayer",
+    "learnt",
+    "teach",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'catallax.networks' has no attribute {name!r}")
+    value = getattr(import_module(_NAMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,31 @@
+"""The sweep forward that most lessons begin with, and what each layer needs to learn from what it is told."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from catallax.signals.teaching import Batch, Part
+
+
+def keys(batch: Batch, count: int) -> list:
+    """Random bits of each layer: the same for a layer whatever the others are."""
+    return [jax.random.fold_in(batch.key, number) for number in range(count)]
+
+
+def sweep(parts: tuple[Part, ...], batch: Batch) -> tuple[Any, list[Callable]]:
+    """The output, and for each layer (signal at its output) -> (gradient of its parameters, signal at its input)."""
+    x, pulls = batch.x, []
+    for part, key in zip(parts, keys(batch, len(parts)), strict=True):
+        x, pull = eqx.filter_vjp(lambda layer, x, key=key: layer(x, key), part.layer, x)
+        pulls.append(pull)
+    return x, pulls
+
+
+def activities(parts: tuple[Part, ...], batch: Batch) -> list[Any]:
+    """The input of the first layer and the output of each: [layers + 1] arrays."""
+    x = [batch.x]
+    for part, key in zip(parts, keys(batch, len(parts)), strict=True):
+        x.append(part.layer(x[-1], key))
+    return x
