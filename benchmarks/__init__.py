@@ -33,5 +33,9 @@ BENCHMARKS: dict[str, str] = {
     "ensembles": "markets of models on tables with classes, against votes, stacking, greedy selection and single models",
     "leaves": "a forest whose leaves trade, against the same forest whose trees vote",
     "regression": "numbers forecast by a market of regressors, against voting, stacking and the best member",
+    "teaching": "one network under many teaching signals on MNIST: error, bits, time; a step against plain JAX and Optax",
+    "predictive_coding": "steps a second of predictive coding, against PCX and JPC",
+    "mean_field": "a two-layer network as a crowd: one loss curve for all widths; a round against plain JAX",
+    "hopfield": "what share of patterns a Hopfield network recalls at which load; spin updates against the textbook loop",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",
 }

@@ -27,6 +27,7 @@ class Origin:
     url: str
     sha256: str
     licence: str
+    also: str = ""  # another right hash: the same content, packed otherwise in ../shared/data
 
 
 TSPLIB = "https://raw.githubusercontent.com/mastqe/tsplib/775541365dc3f7f3cd6faa8d0e206036d2c45e0e"
@@ -66,6 +67,17 @@ VOTES: dict[str, tuple[str, str]] = {  # Y. Zheng et al., VLDB 10(5), 2017: file
     ),
 }
 
+MNIST = "https://raw.githubusercontent.com/fgnt/mnist/ae608a02b796c9ee908c082585a5f006fe05258e"
+DIGITS: dict[str, tuple[str, str]] = {  # Y. LeCun, C. Cortes and C. Burges's MNIST: file, its sha256, that of another packing
+    "train-images-idx3-ubyte": (
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "db8f937d487057fb14a9f0fbe97f0bc8d311ab41b750d41e1ff37c43b9e55e19",
+    ),
+    "train-labels-idx1-ubyte": ("3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", ""),
+    "t10k-images-idx3-ubyte": ("8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", ""),
+    "t10k-labels-idx1-ubyte": ("f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", ""),
+}
+
 ORIGINS: tuple[Origin, ...] = (
     Origin(
         "economy/fairpyx_ariel_5783_input.json",
@@ -94,6 +106,10 @@ ORIGINS: tuple[Origin, ...] = (
         "public domain",
     ),
     *(Origin(f"crowd/{name}.csv", f"{CROWD}/{place}.csv", sha, "none stated") for name, (place, sha) in VOTES.items()),
+    *(
+        Origin(f"mnist/{name}.gz", f"{MNIST}/{name}.gz", sha, "CC BY-SA 3.0", also)
+        for name, (sha, also) in DIGITS.items()
+    ),
     *(Origin(f"tsplib/{name}.tsp", f"{TSPLIB}/{name}.tsp", sha, "none stated") for name, sha in TOURS.items()),
 )
 
@@ -109,7 +125,7 @@ def path(name: str) -> Path:
     """
     origin = {origin.name: origin for origin in ORIGINS}[name]
     for folder in (FOLDER, SHARED):
-        if (folder / name).is_file() and digest(folder / name) == origin.sha256:
+        if (folder / name).is_file() and digest(folder / name) in (origin.sha256, origin.also):
             return folder / name
     return fetch(origin)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/guide.md", "docs/economy.md", "docs/colony.md", "docs/collective.md", "docs/ensembles.md"]
+PAGES = ["README.md", "docs/guide.md", "docs/economy.md", "docs/colony.md", "docs/collective.md", "docs/ensembles.md", "docs/networks.md", "docs/memory.md"]
 
 
 def blocks(page: str) -> list[str]:

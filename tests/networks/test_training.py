@@ -1,5 +1,6 @@
 """The training loop: it is `run`, so it can be stopped, looked at, resumed; what it learns from is checked first."""
 
+import equinox as eqx
 import jax
 import numpy as np
 import optax
@@ -117,3 +118,10 @@ def test_numbers_are_learnt_by_the_squared_error():
     y = np.stack([X[:, 0] + X[:, 1], X[:, 2]], axis=1)
     outcome = networks.train(chain, X, y, 60, batch=32, optimiser=optax.adam(1e-2))
     assert outcome.loss < 0.02 < 0.5 * np.mean(np.sum(y**2, axis=1))
+
+
+def test_a_layer_may_have_nothing_to_learn(digits):
+    X, y = digits
+    layers = [networks.Block((eqx.nn.Dropout(0.2),)), networks.Dense(64, 32, "relu"), networks.Dense(32, 10)]
+    outcome = networks.train(networks.Chain(layers, inputs=(64,)), X, y, 2, batch=50)
+    assert outcome.status == "done" and outcome.record["loss"][2] < outcome.record["loss"][1]

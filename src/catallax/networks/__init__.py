@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from catallax.networks.estimators import ChainClassifier as ChainClassifier
     from catallax.networks.estimators import ChainRegressor as ChainRegressor
     from catallax.networks.hopfield import Hopfield as Hopfield
+    from catallax.networks.hopfield import Recall as Recall
     from catallax.networks.layers import Block as Block
     from catallax.networks.layers import Dense as Dense
     from catallax.networks.layers import Layer as Layer
@@ -60,6 +61,7 @@ _NAMES = {
     "RandomTargets": "catallax.networks.teaching.random_targets",
     "Silence": "catallax.networks.teaching.silence",
     "SoftHebb": "catallax.networks.teaching.softhebb",
+    "Recall": "catallax.networks.hopfield",
     "SparseCode": "catallax.networks.sparse_problem",
     "SparseCoder": "catallax.networks.sparse",
     "TwoLayer": "catallax.networks.mean_field",
@@ -91,6 +93,7 @@ __all__ = [
     "RandomTargets",
     "Silence",
     "SoftHebb",
+    "Recall",
     "SparseCode",
     "SparseCoder",
     "TwoLayer",

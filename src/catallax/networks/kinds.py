@@ -11,7 +11,9 @@ then share what is compiled for them.
 
 import difflib
 import functools as ft
+from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import optax
@@ -22,12 +24,12 @@ from catallax.signals.teaching import Teaching
 
 class Kind(NamedTuple):
     """`sentence`: what a layer hears; `path`: module and class; `given`: arguments of the class; `activation` of hidden
-    layers and the `optimiser` with its `rate`: what suits it on digits (chosen on rows learnt from, see the benchmark).
+    layers and the `optimiser` with its `rate`: what suits it on digits (of 1e-3, 3e-3 and for some 1e-2, by a part of the rows learnt from).
     """
 
     sentence: str
     path: str
-    given: dict[str, Any] = {}
+    given: Mapping[str, Any] = MappingProxyType({})
     activation: str = "relu"
     optimiser: str = "adam"
     rate: float = 1e-3
@@ -43,13 +45,15 @@ KINDS: dict[str, Kind] = {
         "the exact gradient at its output, sent back layer by layer", "backpropagation:Backpropagation"
     ),
     "feedback-alignment": Kind(
-        "an error sent back layer by layer, through fixed random weights", "feedback_alignment:FeedbackAlignment"
+        "an error sent back layer by layer, through fixed random weights", "feedback_alignment:FeedbackAlignment",
+        rate=3e-3,
     ),
     "direct-feedback-alignment": Kind(
         "the error at the output, by a fixed random matrix of its own", "direct_feedback_alignment:DirectFeedbackAlignment"
     ),
     "random-targets": Kind(
-        "the label, by a fixed random matrix: a target drawn once for each class", "random_targets:RandomTargets", {}, "tanh"
+        "the label, by a fixed random matrix: a target drawn once for each class", "random_targets:RandomTargets", {},
+        "tanh", rate=3e-3,
     ),
     "predict": Kind(
         "the label, which a head of its own is to forecast from its output", "local_losses:LocalLosses",
@@ -68,10 +72,10 @@ KINDS: dict[str, Kind] = {
         "deep_supervision:DeepSupervision",
     ),
     "forward-forward": Kind(
-        "whether the label beside the input is the right one", "forward_forward:ForwardForward"
+        "whether the label beside the input is the right one", "forward_forward:ForwardForward", rate=1e-2
     ),
     "softhebb": Kind(
-        "nothing: its units compete for the input, and a readout hears the label", "softhebb:SoftHebb"
+        "nothing: its units compete for the input, and a readout hears the label", "softhebb:SoftHebb", rate=3e-3
     ),
     "predictive-coding": Kind(
         "the errors of its neighbours, until they have come to rest", "predictive_coding:PredictiveCoding", {}, "tanh"

@@ -7,6 +7,7 @@ The essay's formula has no bias: `bias=False`.
 """
 
 import abc
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -151,6 +152,6 @@ def weights(key: Any, inputs: int, outputs: int, bias: bool) -> tuple[Array, Arr
 def with_fields(layer: Any, **values: Any) -> Any:
     """The same layer with other fields (its constructor asks for other things than its fields)."""
     new = object.__new__(type(layer))
-    for name in type(layer).__dataclass_fields__:
-        object.__setattr__(new, name, values.get(name, getattr(layer, name)))
+    for field in dataclasses.fields(layer):
+        object.__setattr__(new, field.name, values.get(field.name, getattr(layer, field.name)))
     return new

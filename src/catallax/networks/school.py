@@ -25,6 +25,7 @@ from catallax.networks.losses import Loss
 from catallax.signals.teaching import Batch, Part, Taught, Teaching, Wire
 
 ORDER = 1  # the stream of random bits that orders rows; lessons have another
+DISTORTION = 2**31  # the stream that distorts inputs: beyond those of layers
 
 
 class Learner(Agent):
@@ -83,6 +84,7 @@ class School(HostSociety):
     held: Rows | None = eqx.field(static=True, default=None)
     batch: int = eqx.field(static=True, default=128)
     bits: int | None = eqx.field(static=True, default=None)
+    distort: Any = eqx.field(static=True, default=None)
     total: Float[Array, ""] = None  # type: ignore[assignment]
     seen: Int[Array, ""] = None  # type: ignore[assignment]
     sick: Bool[Array, " layers"] = None  # type: ignore[assignment]
@@ -127,29 +129,27 @@ class School(HostSociety):
         return jax.ShapeDtypeStruct((round(self.batch * sum(wire.told.values())),), np.bool_)
 
     def advance(self, start: int, stop: int, seed: int) -> tuple["School", float]:
-        """Batches `start` to `stop`; what it returns beside itself is their mean loss."""
-        school, total, rounds = self, 0.0, stop - start
+        """Batches `start` to `stop`; what it returns beside itself is the loss of the last one."""
+        school, loss = self, float("nan")
         while start < stop:
             epoch = start // self.steps
             end = min(stop, (epoch + 1) * self.steps)
             school, loss = school.taught(epoch, start - epoch * self.steps, end - epoch * self.steps, seed)
-            total += loss
             if end == (epoch + 1) * self.steps and self.held is not None:
                 school = school.tested()
             start = end
-        return school, total / rounds
+        return school, loss
 
     def taught(self, epoch: int, start: int, stop: int, seed: int) -> tuple["School", float]:
-        """Batches `start` to `stop` of an epoch, one after the other, and the sum of their losses."""
+        """Batches `start` to `stop` of an epoch, one after the other, and the loss of the last one."""
         order = shuffled(seed, epoch, self.rows.count)[: self.steps * self.batch].reshape(self.steps, -1)
         words = jnp.asarray(host_key(seed, epoch))
         given = (self.signal, self.loss, self.rows.x, self.rows.target, jnp.asarray(order))
         span = np.int32(start), np.int32(stop)
-        learners, total, sick = lessons(self.agents, self.sick, *given, *span, words, self.bits)
-        before = (0 * total, 0) if start == 0 else (self.total, self.seen)
-        seen = jnp.asarray(before[1] + stop - start, self.seen.dtype)
-        school = dataclasses.replace(self, agents=learners, total=before[0] + total, seen=seen, sick=sick)
-        return school, float(total)
+        total = jnp.zeros_like(self.total) if start == 0 else self.total
+        learners, total, last, sick = lessons(self.agents, self.sick, total, *given, *span, words, self.bits, self.distort)
+        seen = jnp.asarray(stop, self.seen.dtype)
+        return dataclasses.replace(self, agents=learners, total=total, seen=seen, sick=sick), float(last)
 
     def tested(self) -> "School":
         """Put to the test on the rows held out: the best so far is kept."""
@@ -177,28 +177,32 @@ def lesson(learners: tuple, teaching: Teaching, batch: Batch, bits: int | None) 
 
 
 @eqx.filter_jit
-def lessons(learners, sick, teaching, loss, x, target, order, start, stop, words, bits):
-    """Batches `start` to `stop` (exclusive) of an epoch, traced: the learners, the sum of their losses, who is sick."""
+def lessons(learners, sick, total, teaching, loss, x, target, order, start, stop, words, bits, distort):
+    """Batches `start` to `stop` (exclusive) of an epoch, traced: the learners, the sum of losses from `total` on (one after
+    the other: its bits do not depend on who looks when), the last loss, and who is sick."""
     arrays, rest = eqx.partition(learners, eqx.is_array)
     epoch = jax.random.wrap_key_data(words, impl="threefry2x32")
 
     def body(number, carry):
-        arrays, total, sick = carry
+        arrays, total, _, sick = carry
         rows, before = order[number], eqx.combine(arrays, rest)
-        batch = Batch(x[rows], target[rows], loss, jax.random.fold_in(epoch, number))
+        key = jax.random.fold_in(epoch, number)
+        seen = x[rows] if distort is None else distort(x[rows], jax.random.fold_in(key, DISTORTION))
+        batch = Batch(seen, target[rows], loss, key)
         after, taught = lesson(before, teaching, batch, bits)
         well = jnp.isfinite(taught.loss) | jnp.any(sick)
         sick = jax.lax.cond(well, lambda _: sick, broken, arrays)  # looked at once, when it has happened
-        return eqx.filter(after, eqx.is_array), total + taught.loss, sick
+        return eqx.filter(after, eqx.is_array), total + taught.loss, taught.loss, sick
 
-    arrays, total, sick = jax.lax.fori_loop(start, stop, body, (arrays, jnp.zeros((), x.dtype), sick))
-    return eqx.combine(arrays, rest), total, sick
+    begun = arrays, total, jnp.asarray(jnp.nan, total.dtype), sick
+    arrays, total, last, sick = jax.lax.fori_loop(start, stop, body, begun)
+    return eqx.combine(arrays, rest), total, last, sick
 
 
 def broken(learners: tuple) -> Bool[Array, " layers"]:
     """Which layers hold a number that is none."""
     floats = [jax.tree.leaves(eqx.filter(learner.part, eqx.is_inexact_array)) for learner in learners]
-    return jnp.stack([jnp.any(jnp.stack([~jnp.isfinite(x).all() for x in own])) for own in floats])
+    return jnp.stack([sum((~jnp.isfinite(x).all() for x in own), jnp.asarray(False)) for own in floats])
 
 
 CHUNK = 4096  # rows put to the test at once

@@ -29,6 +29,7 @@ def train(
     validation: tuple[Any, Any] | None = None,
     patience: int | None = None,
     bits: int | None = None,
+    distort: Callable | None = None,
     seed: int = 0,
     seconds: float | None = None,
     look: Callable | None = None,
@@ -44,13 +45,14 @@ def train(
     - `validation`: rows to be put to the test on after each epoch; the chain returned is the best on them. `patience`:
       stop after so many epochs without a better one.
     - `bits`: tell each layer every number in so many bits (None: exactly), see `signals.teaching.Wire`.
+    - `distort`: (inputs [batch, ...], key) -> inputs, traced: what is done to a batch before it is learnt from.
     - `seconds`, `look`, `checkpoint`: as in `run`.
 
     **Returns** an `Outcome` with `chain` (also where it was stopped or interrupted), `loss` (of the last epoch) and, in
     `record`, one row an epoch. **Raises** `BadInput`; NaN in the loss is a status (broken) and a note that names the layer.
     """
     check_counts(epochs, patience)
-    school = enrolled(chain, X, y, batch, optimiser, validation, bits)
+    school = enrolled(chain, X, y, batch, optimiser, validation, bits, distort)
     record = Record(school.steps, loss=lambda s: s.mean_loss, mistakes=lambda s: s.mistakes, since=lambda s: s.since)
     stop = stopping(look, patience, validation is not None)
     keep = {"seconds": seconds, "record": record, "look": stop, "checkpoint": checkpoint}
@@ -58,7 +60,9 @@ def train(
     return explained(chain, outcome)
 
 
-def enrolled(chain: Chain, X: Any, y: Any, batch: int, optimiser: Any, validation: Any, bits: int | None) -> School:
+def enrolled(
+    chain: Chain, X: Any, y: Any, batch: int, optimiser: Any, validation: Any, bits: int | None, distort: Any = None
+) -> School:
     """The society of a chain's layers, with the rows they learn from, all checked."""
     rows = checked_rows(chain, X, y, "X")
     held = None if validation is None else checked_rows(chain, validation[0], validation[1], "validation")
@@ -74,6 +78,7 @@ def enrolled(chain: Chain, X: Any, y: Any, batch: int, optimiser: Any, validatio
         held=held,
         batch=min(int(batch), rows.count),
         bits=bits,
+        distort=distort,
         total=jnp.zeros((), rows.x.dtype),
         seen=jnp.zeros((), int),
         sick=jnp.zeros(len(learners), bool),

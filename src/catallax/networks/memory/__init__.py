@@ -1,0 +1,1 @@
+"""Associative memory: what a network may hold, its neurons as a society, and the kernels of asynchronous recall."""
