@@ -35,6 +35,8 @@ BENCHMARKS: dict[str, str] = {
     "regression": "numbers forecast by a market of regressors, against voting, stacking and the best member",
     "teaching": "one network under many teaching signals on MNIST: error, bits, time; a step against plain JAX and Optax",
     "predictive_coding": "steps a second of predictive coding, against PCX and JPC",
+    "clearing": "prices that send tokens to experts, against exact assignment, HiGHS, Sinkhorn and others",
+    "experts": "experts by price, forward and backward, beside a dense layer of the same flops and other routings",
     "mean_field": "a two-layer network as a crowd: one loss curve for all widths; a round against plain JAX",
     "hopfield": "what share of patterns a Hopfield network recalls at which load; spin updates against the textbook loop",
     "random_battery": "the random numbers through dieharder (hours; left out where it is not installed)",

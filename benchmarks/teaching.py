@@ -76,15 +76,26 @@ def settling() -> tuple[Trial, ...]:
     )
 
 
+def goodness() -> tuple[Trial, ...]:
+    """Settings of forward-forward: hidden layers learn more quickly than the readout."""
+    return (
+        Trial([1e-2, 1e-2, 1e-3]),
+        Trial([5e-3, 5e-3, 1e-3]),
+        Trial([1e-2, 1e-2, 1e-3], noise=0.1),
+        Trial([1e-2, 1e-2, 1e-3], dropout=0.1),
+    )
+
+
 METHODS: dict[str, Method] = {
-    "silence": Method("silence", common(), 10),
+    "silence": Method("silence", common(), 6),
     "backpropagation": Method("backpropagation", common(), 20, 1.3),
-    "deep supervision": Method("deep-supervision", common(features=128), 15),
+    "deep supervision": Method("deep-supervision", common(features=128), 10),
     "predsim": Method("predsim", common(features=128), 15, 1.2),
-    "predict": Method("predict", common(), 10),
-    "feedback alignment": Method("feedback-alignment", common(), 10),
-    "direct feedback alignment": Method("direct-feedback-alignment", common(), 15, 1.9),
-    "random targets": Method("random-targets", common("tanh"), 10, 5.0),
+    "predict": Method("predict", common(), 6),
+    "feedback alignment": Method("feedback-alignment", common(), 6),
+    "direct feedback alignment": Method("direct-feedback-alignment", common(), 12, 1.9),
+    "random targets": Method("random-targets", common("tanh"), 6, 5.0),
+    "forward-forward": Method("forward-forward", goodness(), 10, 2.5),
     "backpropagation, one hidden layer": Method("backpropagation", common(), 15, None, FLAT),
     "predictive coding": Method("predictive-coding", common(steps=8), 15, 2.0, FLAT),
     "equilibrium propagation": Method("equilibrium-propagation", settling(), 20, 2.5, FLAT),

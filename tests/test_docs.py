@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "docs/guide.md", "docs/economy.md", "docs/colony.md", "docs/collective.md", "docs/ensembles.md", "docs/networks.md", "docs/memory.md"]
+WINGS = ("economy", "colony", "collective", "ensembles", "networks", "memory", "sparse", "experts")
+PAGES = ["README.md", "docs/guide.md", *(f"docs/{wing}.md" for wing in WINGS)]
 
 
 def blocks(page: str) -> list[str]:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:  # what type checkers and editors see: the tables below (tests
     from catallax import colony as colony
     from catallax import economy as economy
     from catallax import ensembles as ensembles
+    from catallax import experts as experts
     from catallax import io as io
     from catallax import measures as measures
+    from catallax import networks as networks
     from catallax import questions as questions
     from catallax import signals as signals
     from catallax import testing as testing
@@ -78,7 +80,9 @@ _MODULES = {
     "colony": "catallax.colony",
     "economy": "catallax.economy",
     "ensembles": "catallax.ensembles",
+    "experts": "catallax.experts",
     "io": "catallax.io",
+    "networks": "catallax.networks",
     "view": "catallax.view",
     "testing": "catallax.testing",
 }

@@ -20,7 +20,9 @@ def test_narrowed_values_are_few_and_near(value, bits):
     heard = np.asarray(narrowed(jnp.asarray(value), bits), np.float64)
     scale = np.abs(value).max(axis=1, keepdims=True).astype(np.float64)
     assert all(len(np.unique(row)) <= 2**bits for row in heard)
-    assert (np.abs(heard - value) <= scale / 2**bits * (1 + 1e-5) + 1e-30).all()
+    step = 1.5 if bits == 1 else 1 / (2 ** (bits - 1) - 1)
+    assert (np.abs(heard - value) <= scale * step / 2 * (1 + 1e-5) + 1e-30).all()
+    assert bits == 1 or (heard[value == 0] == 0).all()
 
 
 @given(TABLES)

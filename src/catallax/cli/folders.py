@@ -8,6 +8,7 @@
     labels.csv workers.csv confusion.csv   of a crowd's labels
     prices.csv history.csv people.csv forecast.png   of forecasts
     model.skops predictions.csv members.csv   of a fitted market
+    teaching.csv .png or teaching_frontier.csv .png; chain.safetensors   of networks
     learners.csv lesions.csv lesions_planners.png lesions_crowds.png   of learners
     report.html             one file, no network
 
@@ -30,7 +31,10 @@ from catallax.core.answer import Answer, plain
 from catallax.core.disk import whole
 from catallax.core.errors import BadInput
 
-ORDER = ("frontier", "compare", "shock", "lesion", "replicate", "sweep", "run", "allocate", "label", "forecast", "fit")
+ORDER = (
+    "frontier", "compare", "teaching_frontier", "teaching", "shock", "lesion", "replicate", "sweep", "run", "allocate",
+    "label", "forecast", "fit",
+)  # fmt: skip
 
 
 def check(folder: Path | None) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from catallax.cli import learners, session
-from catallax.cli.systems import draw, find, load
+from catallax.cli import learners, session, teaching
+from catallax.cli.systems import draw, find, floats, load
 from catallax.core.errors import BadInput
 
 SystemName = Annotated[str, typer.Argument(help="which system; see `catallax list`")]
@@ -18,7 +18,13 @@ File = Annotated[Path | None, typer.Argument(help="its facts, a CSV file (defaul
 Seed = Annotated[
     int, typer.Option(min=0, max=2**64 - 1, help="random bits are a hash of this, the round and the agent")
 ]
-Seeds = Annotated[int, typer.Option(min=1, max=10_000, help="how many problems like the given one, for the interval")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=10_000, help="how many problems like the given one, for the interval (default: 20; teaching: 3)"
+    ),
+]
+SEEDS, ROUNDS = 20, 60  # where nobody says how many, and the system is no school
 Out = Annotated[Path | None, typer.Option(help="a folder for outcome.json, tables, pictures and report.html")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object on stdout")]
 
@@ -30,16 +36,18 @@ def compare(
     draws: Annotated[
         int, typer.Option(min=0, max=100_000, help="instead: so many drawn problems, the worst named")
     ] = 0,
-    target: Annotated[str | None, typer.Option(help="of learners: the column that they forecast")] = None,
+    target: Annotated[str | None, typer.Option(help="of learners, teaching: the column that is forecast")] = None,
     sequence: Annotated[
         str | None, typer.Option(help="of learners: the column that rows share which follow one another")
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, max=100, help="of learners (default: 5)")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="of learners (default: 3)")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="of learners, teaching (default: 3)")] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
-    """Who coordinates: silence, a signal, a planner, full information? Or `learners`: from the planner to the crowd."""
+    """Who coordinates: silence, a signal, a planner, full information? Or `learners`: from the planner to the crowd; or
+    `teaching`: one network under many signals.
+    """
     of_learners = dict(target=target, sequence=sequence, folds=folds, seeds=seeds)
     if system == learners.NAME:
         with session.ending():
@@ -48,6 +56,12 @@ def compare(
             folds, seeds = folds or learners.FOLDS, seeds or learners.SEEDS
             learners.answered(file, target, sequence, folds, seeds, seed, out, as_json)
         return
+    if system == teaching.NAME:
+        with session.ending():
+            if draws or sequence is not None or folds is not None:
+                raise BadInput("--draws, --sequence and --folds are not of `catallax compare teaching`: leave them out")
+            code = teaching.compared(file, target, seeds or teaching.SEEDS, seed, out, as_json)
+        raise typer.Exit(code)
     with session.ending():
         given = [name for name, value in of_learners.items() if value is not None]
         if given:
@@ -75,11 +89,16 @@ def frontier(
     system: SystemName,
     file: File = None,
     seed: Seed = 0,
-    seeds: Seeds = 20,
+    seeds: Seeds = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """How much must be told: from silence, through a few bits, to the exact signal and full information."""
+    if system == teaching.NAME:
+        with session.ending():
+            code = teaching.frontier(file, seeds or teaching.SEEDS, seed, out, as_json)
+        raise typer.Exit(code)
+    seeds = seeds or SEEDS
 
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
@@ -95,16 +114,17 @@ def lesion(
     system: SystemName,
     file: File = None,
     seed: Seed = 0,
-    seeds: Seeds = 20,
+    seeds: Seeds = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Is there a master: what remains when some are removed, at random or the most influential?"""
+    seeds = seeds or (teaching.SEEDS if system == teaching.NAME else SEEDS)
 
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
 
-        return questions.lesion(problem, seed=seed, seeds=seeds, system=label, look=look)
+        return questions.lesion(parts_of(system, problem), seed=seed, seeds=seeds, system=label, look=look)
 
     answered("lesion", system, file, seed, out, as_json, ask, seeds=seeds)
 
@@ -114,7 +134,10 @@ def shock(
     file: File = None,
     seed: Seed = 0,
     size: Annotated[float, typer.Option(min=0, max=10, help="how much the facts change, a share")] = 0.5,
-    rounds: Annotated[int, typer.Option(min=1, max=1_000_000, help="rounds to follow it")] = 60,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help=f"rounds to follow it (default: {ROUNDS}; teaching: 5 epochs)"),
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -123,7 +146,8 @@ def shock(
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
 
-        return questions.shock(problem, seed=seed, size=size, rounds=rounds, system=label)
+        long = rounds or (ROUNDS if find(system).school is None else 5 * problem.steps)
+        return questions.shock(problem, seed=seed, size=size, rounds=long, system=label)
 
     answered("shock", system, file, seed, out, as_json, ask, size=size, rounds=rounds)
 
@@ -144,12 +168,18 @@ def replicate(
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
 
-        return questions.replicate(problem, copies=counts, seed=seed, system=label, look=look)
+        return questions.replicate(parts_of(system, problem), copies=counts, seed=seed, system=label, look=look)
 
     answered("replicate", system, file, seed, out, as_json, ask, copies=counts if copies else None)
 
 
 # --- what all of them share ---
+
+
+def parts_of(system: str, problem: Any) -> Any:
+    """A school as what can be taken away from it or added to it; any other problem as it is."""
+    school = find(system).school
+    return problem if school is None else school.parts(problem)
 
 
 def answered(
@@ -164,8 +194,7 @@ def answered(
 ) -> None:
     """Loads the problem, asks, gives the answer, and ends with the code that follows from it."""
     with session.ending():
-        find(system)
-        session.prepare()
+        session.prepare(floats(system))
         from catallax.cli import folders
 
         problem = load(system, file)

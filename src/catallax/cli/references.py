@@ -204,4 +204,73 @@ REFERENCES = {
   booktitle = {Proceedings of the Eighteenth International Conference on Machine Learning},
   pages = {282--289}, year = {2001}
 }""",
+    "rumelhart1986learning": """@article{rumelhart1986learning,
+  author = {Rumelhart, David E. and Hinton, Geoffrey E. and Williams, Ronald J.},
+  title = {Learning Representations by Back-Propagating Errors},
+  journal = {Nature}, volume = {323}, pages = {533--536}, year = {1986}
+}""",
+    "lillicrap2016random": """@article{lillicrap2016random,
+  author = {Lillicrap, Timothy P. and Cownden, Daniel and Tweed, Douglas B. and Akerman, Colin J.},
+  title = {Random Synaptic Feedback Weights Support Error Backpropagation for Deep Learning},
+  journal = {Nature Communications}, volume = {7}, pages = {13276}, year = {2016}
+}""",
+    "nokland2016direct": """@inproceedings{nokland2016direct,
+  author = {N{\\o}kland, Arild},
+  title = {Direct Feedback Alignment Provides Learning in Deep Neural Networks},
+  booktitle = {Advances in Neural Information Processing Systems}, volume = {29}, year = {2016}
+}""",
+    "frenkel2021learning": """@article{frenkel2021learning,
+  author = {Frenkel, Charlotte and Lefebvre, Martin and Bol, David},
+  title = {Learning Without Feedback: Fixed Random Learning Signals Allow for Feedforward Training of Deep Neural
+           Networks},
+  journal = {Frontiers in Neuroscience}, volume = {15}, year = {2021}
+}""",
+    "nokland2019training": """@inproceedings{nokland2019training,
+  author = {N{\\o}kland, Arild and Eidnes, Lars Hiller},
+  title = {Training Neural Networks with Local Error Signals},
+  booktitle = {Proceedings of the 36th International Conference on Machine Learning}, year = {2019}
+}""",
+    "lee2015deeply": """@inproceedings{lee2015deeply,
+  author = {Lee, Chen-Yu and Xie, Saining and Gallagher, Patrick and Zhang, Zhengyou and Tu, Zhuowen},
+  title = {Deeply-Supervised Nets},
+  booktitle = {Proceedings of the 18th International Conference on Artificial Intelligence and Statistics},
+  year = {2015}
+}""",
+    "hinton2022forward": """@misc{hinton2022forward,
+  author = {Hinton, Geoffrey},
+  title = {The Forward-Forward Algorithm: Some Preliminary Investigations},
+  year = {2022}, note = {arXiv:2212.13345}
+}""",
+    "moraitis2022softhebb": """@article{moraitis2022softhebb,
+  author = {Moraitis, Timoleon and Toichkin, Dmitry and Journ{\\'e}, Adrien and Chua, Yansong and Guo, Qinghai},
+  title = {{SoftHebb}: {Bayesian} Inference in Unsupervised {Hebbian} Soft Winner-Take-All Networks},
+  journal = {Neuromorphic Computing and Engineering}, volume = {2}, number = {4}, year = {2022}
+}""",
+    "journe2023hebbian": """@inproceedings{journe2023hebbian,
+  author = {Journ{\\'e}, Adrien and Garcia Rodriguez, Hector and Guo, Qinghai and Moraitis, Timoleon},
+  title = {Hebbian Deep Learning Without Feedback},
+  booktitle = {International Conference on Learning Representations}, year = {2023}
+}""",
+    "whittington2017approximation": """@article{whittington2017approximation,
+  author = {Whittington, James C. R. and Bogacz, Rafal},
+  title = {An Approximation of the Error Backpropagation Algorithm in a Predictive Coding Network with Local {Hebbian}
+           Synaptic Plasticity},
+  journal = {Neural Computation}, volume = {29}, number = {5}, pages = {1229--1262}, year = {2017}
+}""",
+    "scellier2017equilibrium": """@article{scellier2017equilibrium,
+  author = {Scellier, Benjamin and Bengio, Yoshua},
+  title = {Equilibrium Propagation: Bridging the Gap between Energy-Based Models and Backpropagation},
+  journal = {Frontiers in Computational Neuroscience}, volume = {11}, year = {2017}
+}""",
+    "jaderberg2017decoupled": """@inproceedings{jaderberg2017decoupled,
+  author = {Jaderberg, Max and Czarnecki, Wojciech Marian and Osindero, Simon and Vinyals, Oriol and Graves, Alex and
+            Silver, David and Kavukcuoglu, Koray},
+  title = {Decoupled Neural Interfaces using Synthetic Gradients},
+  booktitle = {Proceedings of the 34th International Conference on Machine Learning}, year = {2017}
+}""",
+    "rahimi2007random": """@inproceedings{rahimi2007random,
+  author = {Rahimi, Ali and Recht, Benjamin},
+  title = {Random Features for Large-Scale Kernel Machines},
+  booktitle = {Advances in Neural Information Processing Systems}, volume = {20}, year = {2007}
+}""",
 }

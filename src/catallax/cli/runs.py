@@ -14,7 +14,7 @@ import typer
 from catallax.cli import session
 from catallax.cli.questions import File, Json, Out, Seed, SystemName, command_line
 from catallax.cli.results import ROWS, Found, finish
-from catallax.cli.systems import Search, find, load
+from catallax.cli.systems import School, Search, find, floats, load
 from catallax.core.errors import BadInput, CatallaxError, Damaged
 
 ROUNDS, MOST = 1000, 2**31 - 1  # that are run where the user says neither rounds nor seconds; and where seconds alone
@@ -34,7 +34,13 @@ def run(
     ] = None,
     seconds: Seconds = None,
     seed: Seed = 0,
-    bits: Annotated[int | None, typer.Option(min=1, max=32, help="bits of each public number (default: exact)")] = None,
+    signal: Annotated[
+        str | None, typer.Option(help="of teaching: what reaches each layer (default: backpropagation)")
+    ] = None,
+    bits: Annotated[
+        int | None,
+        typer.Option(min=1, max=32, help="bits of each public number, or of those told to a layer (default: exact)"),
+    ] = None,
     noise: Annotated[float, typer.Option(min=0, help="noise, a share of the signal's span")] = 0.0,
     delay: Annotated[int, typer.Option(min=0, max=10_000, help="rounds that the signal is under way")] = 0,
     loss: Annotated[float, typer.Option(min=0, max=0.999, help="chance that an agent hears nothing in a round")] = 0.0,
@@ -52,14 +58,16 @@ def run(
 ) -> None:
     """Run a system's rounds."""
     with session.ending():
-        search = find(system).search
+        search, school = find(system).search, find(system).school
         check_optimum(system, optimum)
+        if signal is not None and school is None:
+            raise BadInput(f"--signal is of `catallax run teaching`, and {system} has one signal: leave it out")
         if search is not None:
             seconds = search.seconds if rounds is None and seconds is None else seconds
         if tolerance is None:
-            tolerance = REST if search is None else 0.0
+            tolerance = REST if search is None and school is None else 0.0
         with session.loading():
-            session.prepare()
+            session.prepare(floats(system))
             from catallax.cli import folders
             from catallax.core.channel import Channel
             from catallax.core.run import check_seconds
@@ -67,13 +75,17 @@ def run(
 
             check_numbers(noise=noise, loss=loss, leak=leak, tolerance=tolerance)
             check_seconds(seconds)
-            problem = load(system, file)
+            problem = told(load(system, file), school, signal)
             society = problem.society(leak)
             folders.check(out)
         thinned = every is None
+        if school is not None:
+            rounds = rounds or (None if seconds else problem.patience)
+            every = every or problem.steps
         every = every or spacing(society, rounds, seconds)
         about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
         about |= {} if optimum is None else dict(optimum=optimum)
+        about |= {} if signal is None else dict(signal=signal)
         clock = Clock()
         if search is not None and seconds is None:  # with seconds the core does so
             society.ready()
@@ -92,7 +104,7 @@ def run(
             )
         options = dict(rounds=rounds or (None if seconds else ROUNDS), seconds=seconds, bits=bits, noise=noise or None)
         options |= dict(delay=delay or None, loss=loss or None, leak=leak or None, tolerance=tolerance, every=every)
-        options |= dict(activation=None if activation == "synchronous" else activation, optimum=optimum)
+        options |= dict(activation=None if activation == "synchronous" else activation, optimum=optimum, signal=signal)
         again = command_line("run", system, file, seed, options)
         head = session.head("run", system, file, seed)
         code = finish(head, problem, outcome, out, as_json, again, Found(optimum, clock.last, thinned))
@@ -112,17 +124,18 @@ def resume(
     """Go on from a checkpoint, bit for bit."""
     with session.ending():
         with session.loading():
-            session.prepare()
-            from catallax.cli import folders
             from catallax.core.checkpoint import describe_run
+
+            begun = describe_run(folder)
+            system, file, leak, every, signal = about_run(folder, begun["about"])
+            session.prepare(floats(system))
+            from catallax.cli import folders
             from catallax.core.checkpoint import resume as go
             from catallax.core.run import check_seconds
 
             check_seconds(seconds)
-            begun = describe_run(folder)
-            system, file, leak, every = about_run(folder, begun["about"])
             search, clock = find(system).search, Clock(begun["spent"])
-            problem = load(system, file)
+            problem = told(load(system, file), find(system).school, signal)
             society = problem.society(leak)
             folders.check(out)
         limit = begun["seconds"] if seconds is None else begun["spent"] + seconds
@@ -144,6 +157,11 @@ def resume(
         if code == session.INTERRUPTED:
             session.say(f"catallax: interrupted after round {outcome.rounds:,}; go on with `catallax resume {folder}`")
     raise typer.Exit(code)
+
+
+def told(problem: Any, school: School | None, signal: str | None) -> Any:
+    """The problem under the signal of that name."""
+    return problem if school is None or signal is None else school.told(problem, signal)
 
 
 def spacing(society: Any, rounds: int | None, seconds: float | None) -> int:
@@ -225,11 +243,12 @@ def annotated(checkpoint: Path | None, about: dict[str, Any]) -> Iterator[None]:
         raise
 
 
-def about_run(folder: Path, about: Any) -> tuple[str, Path | None, float, int]:
-    """What `run` left: system, file, leak, every. Raises `Damaged` where it was not `run`."""
+def about_run(folder: Path, about: Any) -> tuple[str, Path | None, float, int, str | None]:
+    """What `run` left: system, file, leak, every, signal. Raises `Damaged` where it was not `run`."""
     try:
         file = about["file"]
-        return str(about["system"]), None if file is None else Path(file), float(about["leak"]), int(about["every"])
+        path, numbers = None if file is None else Path(file), (float(about["leak"]), int(about["every"]))
+        return str(about["system"]), path, *numbers, about.get("signal")
     except (KeyError, TypeError, ValueError):
         raise Damaged(
             f"{folder} does not say what system it is of, so it was not begun by `catallax run`: go on with "

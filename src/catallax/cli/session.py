@@ -36,15 +36,15 @@ CODE = {
 PATIENCE = 15.0  # seconds between lines of progress where there is no terminal
 
 
-def prepare() -> None:
-    """JAX in float64, quiet, and with a compile cache that outlives the command."""
+def prepare(floats: int = 64) -> None:
+    """JAX in numbers of so many bits, quiet, and with a compile cache that outlives the command."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # XLA's loader of cached code warns about its own flags
     import warnings
 
     import jax
 
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
-    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_x64", floats == 64)
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", cache())
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

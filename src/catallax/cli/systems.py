@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catallax.cli import tours
+from catallax.cli import teaching, tours
 from catallax.core.errors import BadInput
 
 
@@ -25,10 +25,20 @@ class Search(NamedTuple):
     judged: Callable[[Any, float | None], tuple[str, dict[str, Any], list[str]]]
 
 
+class School(NamedTuple):
+    """A system of layers that learn, in numbers of 32 bits: it is run for its epochs, under a signal that has a name.
+
+    `told(problem, signal)`: the same under another signal; `parts(problem)`: the same seen as what can be taken away.
+    """
+
+    told: Callable[[Any, str], Any]
+    parts: Callable[[Any], Any]
+
+
 class System(NamedTuple):
     """A name's meaning: a sentence, the example, what to cite (keys of `cli.references`); and, where there is such a thing, the
     columns of its files, how to read one, problems drawn at random (seed -> problem), how it is told in few bits, files of
-    its own, and what is said of a search.
+    its own, what is said of a search, and how a school is told.
     """
 
     summary: str
@@ -40,6 +50,7 @@ class System(NamedTuple):
     narrow: Callable[[Any], Any] | None = None  # the same problem, told in a way that few bits can carry
     write: Callable[[Any, Any, str, Path], None] | None = None  # (problem, outcome, name, folder): beside a run's files
     search: Search | None = None
+    school: School | None = None
 
 
 def economy() -> Any:
@@ -254,6 +265,15 @@ SYSTEMS = {
         lambda: collective().PredictionMarket.bluff(),
         ("chen2010gaming", "dimitrov2008nonmyopic"),
     ),
+    "teaching": System(
+        "layers of a network, and what each is told: gradients, random feedback, labels, or nothing",
+        teaching.example,
+        teaching.SOURCES,
+        "<input>...,label (the last column, or y or target), or npz with X [rows, inputs] and y [rows]",
+        teaching.read,
+        write=teaching.write,
+        school=School(lambda problem, signal: problem.by(signal), lambda problem: problem.units()),
+    ),
 }
 
 
@@ -275,6 +295,11 @@ def load(name: str, path: Path | None) -> Any:
     if system.read is None:
         raise BadInput(f"{name} is ready made and reads no file: leave {path} out, or build your own in Python")
     return system.read(path)
+
+
+def floats(name: str) -> int:
+    """Bits of the numbers that a system is computed in."""
+    return 64 if find(name).school is None else 32
 
 
 def draw(name: str, seed: int) -> Any:

@@ -24,7 +24,8 @@ from catallax.signals.teaching import Teaching
 
 class Kind(NamedTuple):
     """`sentence`: what a layer hears; `path`: module and class; `given`: arguments of the class; `activation` of hidden
-    layers and the `optimiser` with its `rate`: what suits it on digits (of 1e-3, 3e-3 and for some 1e-2, by a part of the rows learnt from).
+    layers and the `optimiser` with its `rate`: what suits it on digits (of 1e-3, 3e-3 and for some 1e-2, by a part of the
+    rows learnt from).
     """
 
     sentence: str
@@ -65,7 +66,7 @@ KINDS: dict[str, Kind] = {
     ),
     "predsim": Kind(
         "the label, for a head of its own and for rows of one class to look alike", "local_losses:LocalLosses",
-        {"objective": "predsim"},
+        {"objective": "predsim"}, rate=3e-3,
     ),
     "deep-supervision": Kind(
         "the exact gradient, to which heads at every layer add theirs (the control of local losses)",
@@ -98,7 +99,7 @@ def kind_of(name: Any) -> Kind:
 
 
 @ft.lru_cache(maxsize=64)
-def optimiser_of(name: str, rate: float) -> optax.GradientTransformation:
+def optimiser_of(name: str, rate: Any) -> optax.GradientTransformation:
     """An optimiser by name; the same object for the same setting. Raises `BadInput` for a name or rate that is none."""
     made = {"adam": optax.adam, "sgd": optax.sgd, "momentum": ft.partial(optax.sgd, momentum=0.9)}
     if name not in made:

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from catallax.core.channel import Span
 from catallax.core.signal import Signal
+from catallax.signals.routing import clear as clear
 
 RANGE = (
     50.0  # prices are heard from 1/50 of the least to 50 times the greatest price at which all goods are worth the same

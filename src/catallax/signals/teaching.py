@@ -101,7 +101,7 @@ class Teaching(Signal):
 class Wire:
     """The way to a layer: narrows what is told to `bits` a number, and counts the bits a row that each layer was told.
 
-    Numbers are told as one of 2^bits values, the centres of equal cells of [-s, s], s the largest of the row, which is
+    Numbers are told as one of at most 2^bits values between -s and s (see `narrowed`), s the largest of the row, which is
     told beside them. Counted from shapes while a lesson is traced: nothing is counted in the loop.
     """
 
@@ -128,13 +128,16 @@ class Wire:
 
 
 def narrowed(value: Float[Array, "batch ..."], bits: int) -> Float[Array, "batch ..."]:
-    """Each number as the centre of one of 2^bits equal cells of [-s, s], s the largest of its row."""
+    """Each number as the nearest of 2^bits - 1 values from -s to s, 0 among them; one bit is a sign, worth s / 2.
+
+    s is the largest of the row. Most of what a layer is told is 0, so that a grid without 0 needs two bits more.
+    """
     axes = tuple(range(1, value.ndim))
     scale = jnp.max(jnp.abs(value), axis=axes, keepdims=True)
-    cells = 2**bits
-    safe = jnp.where(scale > 0, scale, 1)
-    cell = jnp.clip(jnp.floor((value / safe + 1) * (cells / 2)), 0, cells - 1)
-    return jnp.where(scale > 0, ((cell + 0.5) * (2 / cells) - 1) * safe, 0)
+    if bits == 1:
+        return jnp.where(value < 0, -scale / 2, scale / 2)
+    top = 2 ** (bits - 1) - 1
+    return jnp.round(value / jnp.where(scale > 0, scale, 1) * top) / top * scale
 
 
 def pulled(function: Any, own: Any, signal: Array) -> Any:

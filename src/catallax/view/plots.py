@@ -6,6 +6,7 @@
     shock       efficiency and unrest, round by round, after the world has changed
     replicate   what influence costs against the number of agents, on logarithmic scales
     sweep       every drawn problem as a dot, the worst of each regime named
+    teaching    error against bits told to a network's layers (a file of its own, `catallax.view.teaching`)
 
 A number that is missing is a gap, never a zero; a run that did not settle is hollow; there is no band where
 one seed gives none. What a picture says in words it has read from the rows.
@@ -19,7 +20,7 @@ from jaxtyping import Bool, Float
 
 from ..core.answer import Answer
 from ..core.errors import BadInput
-from . import frontier, style
+from . import frontier, style, teaching
 from .rows import banded, caption, column, settled
 from .style import BLUE, GREEN, GREY, INK, MUTED, PAPER, REGIME, VERMILION, percent, write
 
@@ -274,6 +275,8 @@ FIGURES = {
     "shock": (shock, ("efficiency", "unrest")),
     "replicate": (replicate, ("inefficiency", "effect", "gain")),
     "sweep": (sweep, ("efficiency",)),
+    "teaching": (teaching.figure, ("error",)),
+    "teaching_frontier": (teaching.figure, ("error",)),
 }
 
 

@@ -1,0 +1,41 @@
+"""Experts by price: parts of a network, or whole models, that compete for inputs and pay for them.
+
+Names are found when they are first asked for (PEP 562): `import catallax.experts` loads neither scikit-learn nor JAX.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from catallax.experts.layer import PricedExperts as PricedExperts
+    from catallax.experts.market_net import MarketNet as MarketNet
+    from catallax.experts.payments import bid_loss as bid_loss
+    from catallax.experts.payments import own_loss as own_loss
+    from catallax.experts.production import ProductionNetwork as ProductionNetwork
+    from catallax.experts.trade import trade_inputs as trade_inputs
+    from catallax.signals.routing import clear as clear
+
+# name: the module that defines it
+_NAMES = {
+    "MarketNet": "catallax.experts.market_net",
+    "PricedExperts": "catallax.experts.layer",
+    "ProductionNetwork": "catallax.experts.production",
+    "bid_loss": "catallax.experts.payments",
+    "clear": "catallax.signals.routing",
+    "own_loss": "catallax.experts.payments",
+    "trade_inputs": "catallax.experts.trade",
+}
+
+__all__ = ["MarketNet", "PricedExperts", "ProductionNetwork", "bid_loss", "clear", "own_loss", "trade_inputs"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'catallax.experts' has no attribute {name!r}")
+    value = getattr(import_module(_NAMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
