@@ -68,7 +68,9 @@ VOTES: dict[str, tuple[str, str]] = {  # Y. Zheng et al., VLDB 10(5), 2017: file
 }
 
 MNIST = "https://raw.githubusercontent.com/fgnt/mnist/ae608a02b796c9ee908c082585a5f006fe05258e"
-DIGITS: dict[str, tuple[str, str]] = {  # Y. LeCun, C. Cortes and C. Burges's MNIST: file, its sha256, that of another packing
+DIGITS: dict[
+    str, tuple[str, str]
+] = {  # Y. LeCun, C. Cortes and C. Burges's MNIST: file, its sha256, that of another packing
     "train-images-idx3-ubyte": (
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         "db8f937d487057fb14a9f0fbe97f0bc8d311ab41b750d41e1ff37c43b9e55e19",

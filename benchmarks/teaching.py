@@ -76,6 +76,16 @@ def settling() -> tuple[Trial, ...]:
     )
 
 
+def own_losses() -> tuple[Trial, ...]:
+    """Settings of predsim and its control."""
+    return (
+        Trial(1e-3, dropout=0.3, given={"features": 128}, noise=0.2),
+        Trial(2e-3, dropout=0.3, given={"features": 128}, noise=0.2),
+        Trial(2e-3, dropout=0.1, given={"features": 128}, noise=0.2),
+        Trial(1e-3, dropout=0.1, given={"features": 128}, noise=0.2),
+    )
+
+
 def goodness() -> tuple[Trial, ...]:
     """Settings of forward-forward: hidden layers learn more quickly than the readout."""
     return (
@@ -89,8 +99,8 @@ def goodness() -> tuple[Trial, ...]:
 METHODS: dict[str, Method] = {
     "silence": Method("silence", common(), 6),
     "backpropagation": Method("backpropagation", common(), 20, 1.3),
-    "deep supervision": Method("deep-supervision", common(features=128), 10),
-    "predsim": Method("predsim", common(features=128), 15, 1.2),
+    "deep supervision": Method("deep-supervision", own_losses(), 10),
+    "predsim": Method("predsim", own_losses(), 15, 1.2),
     "predict": Method("predict", common(), 6),
     "feedback alignment": Method("feedback-alignment", common(), 6),
     "direct feedback alignment": Method("direct-feedback-alignment", common(), 12, 1.9),

@@ -29,7 +29,9 @@ QUICK = {
 compiling = {"quick": os.environ.get("CATALLAX_COMPILE") != "users"}
 
 # Files that call the same kernels of numba: one worker runs them all, or each would compile the kernels anew.
-KERNELS = re.compile(r"tests/(colony/|cli/test_colony|networks/test_hopfield|signals/test_routing|experts/|benchmarks/test_tours|test_docs)")
+KERNELS = re.compile(
+    r"tests/(colony/|cli/test_colony|networks/test_(hopfield|sparse|dictionary)|signals/test_routing|experts/|benchmarks/test_tours|test_docs)"
+)
 
 os.environ["MPLBACKEND"] = "Agg"  # also in the commands that tests start
 # XLA takes its own tuning hints for missing processor features when it loads a CPU executable from the cache,

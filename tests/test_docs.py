@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-WINGS = ("economy", "colony", "collective", "ensembles", "networks", "memory", "sparse", "experts")
+WINGS = ("economy", "colony", "collective", "ensembles", "networks", "memory", "sparse", "experts", "market_net")
 PAGES = ["README.md", "docs/guide.md", *(f"docs/{wing}.md" for wing in WINGS)]
 
 

@@ -63,7 +63,7 @@ def test_a_network_forecasts_about_as_well_as_lines_do():
     X, held, y, target = train_test_split(X, y, random_state=0)
     model = make_pipeline(StandardScaler(), ChainRegressor((16,), epochs=100, batch_size=32, random_state=0))
     assert model.fit(X, y).score(held, target) > LinearRegression().fit(X, y).score(held, target) - 0.1
-    pairs = np.stack([y, -y], axis=1)
+    pairs = np.stack([np.asarray(y), -np.asarray(y)], axis=1)
     assert model.fit(X, pairs).predict(held).shape == (len(held), 2)
 
 

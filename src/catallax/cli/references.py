@@ -273,4 +273,35 @@ REFERENCES = {
   title = {Random Features for Large-Scale Kernel Machines},
   booktitle = {Advances in Neural Information Processing Systems}, volume = {20}, year = {2007}
 }""",
+    "rozell2008sparse": """@article{rozell2008sparse,
+  author = {Rozell, Christopher J. and Johnson, Don H. and Baraniuk, Richard G. and Olshausen, Bruno A.},
+  title = {Sparse Coding via Thresholding and Local Competition in Neural Circuits},
+  journal = {Neural Computation}, volume = {20}, number = {10}, pages = {2526--2563}, year = {2008}
+}""",
+    "olshausen1996emergence": """@article{olshausen1996emergence,
+  author = {Olshausen, Bruno A. and Field, David J.},
+  title = {Emergence of Simple-Cell Receptive Field Properties by Learning a Sparse Code for Natural Images},
+  journal = {Nature}, volume = {381}, pages = {607--609}, year = {1996}
+}""",
+    "hopfield1982neural": """@article{hopfield1982neural,
+  author = {Hopfield, John J.},
+  title = {Neural Networks and Physical Systems with Emergent Collective Computational Abilities},
+  journal = {Proceedings of the National Academy of Sciences}, volume = {79}, pages = {2554--2558}, year = {1982}
+}""",
+    "ramsauer2021hopfield": """@inproceedings{ramsauer2021hopfield,
+  author = {Ramsauer, Hubert and Sch{\\"a}fl, Bernhard and Lehner, Johannes and Seidl, Philipp and Widrich, Michael
+            and others},
+  title = {Hopfield Networks is All You Need},
+  booktitle = {International Conference on Learning Representations}, year = {2021}
+}""",
+    "mei2018mean": """@article{mei2018mean,
+  author = {Mei, Song and Montanari, Andrea and Nguyen, Phan-Minh},
+  title = {A Mean Field View of the Landscape of Two-Layer Neural Networks},
+  journal = {Proceedings of the National Academy of Sciences}, volume = {115}, number = {33}, year = {2018}
+}""",
+    "chizat2018global": """@inproceedings{chizat2018global,
+  author = {Chizat, L{\\'e}na{\\"i}c and Bach, Francis},
+  title = {On the Global Convergence of Gradient Descent for Over-parameterized Models using Optimal Transport},
+  booktitle = {Advances in Neural Information Processing Systems}, volume = {31}, year = {2018}
+}""",
 }

@@ -131,6 +131,34 @@ def collective() -> Any:
     return collective
 
 
+def memory() -> Any:
+    """Eight patterns at random on a hundred neurons, and one of them with a tenth of it turned over."""
+    import numpy as np
+
+    from catallax.networks.hopfield import Hopfield
+
+    random = np.random.default_rng(0)
+    patterns = random.choice([-1, 1], size=(8, 100))
+    return Hopfield(patterns, cue=np.where(random.random(100) < 0.1, -patterns[0], patterns[0]))
+
+
+def crowd_of_neurons() -> Any:
+    """A wave to be learnt by a two-layer network of 64 neurons."""
+    import numpy as np
+
+    from catallax.networks.mean_field import TwoLayer
+
+    x = np.linspace(-2, 2, 64)[:, None]
+    return TwoLayer(x, np.sin(2 * x[:, 0]), neurons=64)
+
+
+def patches(seed: int = 0) -> Any:
+    """Patches that are mixtures of what three neurons look for, and a little noise."""
+    from catallax.networks.sparse_problem import example
+
+    return example(seed=seed)
+
+
 SYSTEMS = {
     "exchange": System(
         "traders exchange what they own at prices: how much of the price need they be told?",
@@ -273,6 +301,22 @@ SYSTEMS = {
         teaching.read,
         write=teaching.write,
         school=School(lambda problem, signal: problem.by(signal), lambda problem: problem.units()),
+    ),
+    "sparse": System(
+        "neurons that inhibit each other by what is still unexplained: a sparse code",
+        patches,
+        ("rozell2008sparse", "olshausen1996emergence"),
+        drawn=patches,
+    ),
+    "hopfield": System(
+        "neurons that recall a pattern, each from the overlaps with what is remembered",
+        memory,
+        ("hopfield1982neural", "ramsauer2021hopfield"),
+    ),
+    "two-layer": System(
+        "the neurons of a wide network, each told the residual that all leave together",
+        crowd_of_neurons,
+        ("mei2018mean", "chizat2018global"),
     ),
 }
 

@@ -56,8 +56,8 @@ def read(path: Path, target: str | None = None) -> Any:
     from catallax.networks.problem import Lessons
 
     X, y, scaled = arrays(path, target) if path.suffix == ".npz" else table(path, target)
-    size = dict(epochs=20, batch=32) if len(y) < FEW else dict(epochs=5, batch=128)
-    return Lessons(X, y, scaled=scaled, **size)
+    epochs, batch = (20, 32) if len(y) < FEW else (5, 128)
+    return Lessons(X, y, scaled=scaled, epochs=epochs, batch=batch)
 
 
 def arrays(path: Path, target: str | None) -> tuple[Any, Any, bool]:

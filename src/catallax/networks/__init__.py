@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from catallax.networks.chain import Chain as Chain
     from catallax.networks.convert import learnt as learnt
     from catallax.networks.convert import teach as teach
-    from catallax.networks.convolutional_sparse import ConvolutionalSparseCoder as ConvolutionalSparseCoder
+    from catallax.networks.convolutional_sparse import ConvolutionalCoder as ConvolutionalCoder
+    from catallax.networks.decoupled import train_apart as train_apart
     from catallax.networks.dictionary import DictionaryLearner as DictionaryLearner
     from catallax.networks.estimators import ChainClassifier as ChainClassifier
     from catallax.networks.estimators import ChainRegressor as ChainRegressor
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from catallax.networks.mean_field import TwoLayer as TwoLayer
     from catallax.networks.objectives import Objective as Objective
     from catallax.networks.problem import Lessons as Lessons
+    from catallax.networks.saved import load as load
+    from catallax.networks.saved import save as save
     from catallax.networks.sparse import SparseCoder as SparseCoder
     from catallax.networks.sparse_problem import SparseCode as SparseCode
     from catallax.networks.teaching.backpropagation import Backpropagation as Backpropagation
@@ -44,7 +47,7 @@ _NAMES = {
     "Chain": "catallax.networks.chain",
     "ChainClassifier": "catallax.networks.estimators",
     "ChainRegressor": "catallax.networks.estimators",
-    "ConvolutionalSparseCoder": "catallax.networks.convolutional_sparse",
+    "ConvolutionalCoder": "catallax.networks.convolutional_sparse",
     "DeepSupervision": "catallax.networks.teaching.deep_supervision",
     "Dense": "catallax.networks.layers",
     "DictionaryLearner": "catallax.networks.dictionary",
@@ -65,8 +68,11 @@ _NAMES = {
     "SparseCode": "catallax.networks.sparse_problem",
     "SparseCoder": "catallax.networks.sparse",
     "TwoLayer": "catallax.networks.mean_field",
+    "load": "catallax.networks.saved",
+    "save": "catallax.networks.saved",
     "learnt": "catallax.networks.convert",
     "teach": "catallax.networks.convert",
+    "train_apart": "catallax.networks.decoupled",
     "train": "catallax.networks.training",
 }
 
@@ -76,7 +82,7 @@ __all__ = [
     "Chain",
     "ChainClassifier",
     "ChainRegressor",
-    "ConvolutionalSparseCoder",
+    "ConvolutionalCoder",
     "DeepSupervision",
     "Dense",
     "DictionaryLearner",
@@ -98,8 +104,11 @@ __all__ = [
     "SparseCoder",
     "TwoLayer",
     "learnt",
+    "load",
+    "save",
     "teach",
     "train",
+    "train_apart",
 ]
 
 

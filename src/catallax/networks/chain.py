@@ -50,7 +50,7 @@ class Chain(eqx.Module):
         check_layers(layers, teaching)
         key = jax.random.key(seed)
         drawn = tuple(
-            layer.drawn(jax.random.fold_in(key, number), number == len(layers) - 1)
+            teaching.drawn(layer, jax.random.fold_in(key, number), number == len(layers) - 1)
             for number, layer in enumerate(layers)
         )
         self.inputs = row_shape(drawn, inputs)

@@ -121,10 +121,11 @@ class ChainClassifier(ClassifierMixin, ChainEstimator):
     """A network of dense layers that learn from what they are told, as a classifier.
 
     `hidden_layer_sizes`; `teaching`: the name of a kind (`networks.kinds`) or a `Teaching`; `activation` of hidden layers
-    (None: what suits the teaching); `bias`; `dropout` of hidden outputs; `optimiser`: Optax, or a list of one a layer (None: the
-    one that suits the teaching, at `learning_rate`, or at a rate that suits it); `epochs`, `batch_size`; `early_stopping`: the best network on `validation_fraction` of the
-    rows is kept, and learning stops after `patience` epochs without a better one; `bits`: how many a number told to a layer
-    has (None: exact); `random_state`. Inputs should be scaled, as for every network.
+    (None: what suits the teaching); `bias`; `dropout` of hidden outputs; `optimiser`: Optax, or a list of one a layer
+    (None: the one that suits the teaching, at `learning_rate`, or at a rate that suits it); `epochs`, `batch_size`;
+    `early_stopping`: the best network on `validation_fraction` of the rows is kept, and learning stops after `patience`
+    epochs without a better one; `bits`: how many a number told to a layer has (None: exact); `random_state`. Inputs
+    should be scaled, as for every network.
 
     Fitted: `chain_` (an Equinox module), `classes_`, `loss_curve_`, `n_iter_`, `status_`.
     """

@@ -106,7 +106,10 @@ class Dense(Layer):
 
     def activate(self, z: Float[Array, "batch outputs"], key: Any = None) -> Float[Array, "batch outputs"]:
         """y = phi(z), some of it dropped where a key is given."""
-        y = self.phi(z)
+        return self.dropped(self.phi(z), key)
+
+    def dropped(self, y: Float[Array, "batch outputs"], key: Any = None) -> Float[Array, "batch outputs"]:
+        """Outputs, some of them dropped where a key is given, the others scaled up."""
         if key is None or not self.dropout:
             return y
         kept = jax.random.bernoulli(key, 1 - self.dropout, y.shape)

@@ -118,8 +118,8 @@ def through(equation: Any, entries: list[int]) -> list[int]:
         body = given["body_jaxpr"].jaxpr
         return looped(body, entries[tests:], facts, len(entries) - tests - facts, most_steps(given["cond_jaxpr"].jaxpr))
     if name == "cond":
-        ways = [depths(branch.jaxpr, entries[1:]) for branch in given["branches"]]
-        return [max(*way, entries[0]) if len(way) > 1 else way[0] for way in zip(*ways, strict=True)]
+        ways = zip(*(depths(branch.jaxpr, entries[1:]) for branch in given["branches"]), strict=True)
+        return [max(entries[0], *way) if len(way) > 1 else max(way) for way in ways]
     inner = next((x for x in given.values() if isinstance(x, (ClosedJaxpr, Jaxpr))), None)
     if inner is not None:
         body = inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner

@@ -147,7 +147,9 @@ class School(HostSociety):
         given = (self.signal, self.loss, self.rows.x, self.rows.target, jnp.asarray(order))
         span = np.int32(start), np.int32(stop)
         total = jnp.zeros_like(self.total) if start == 0 else self.total
-        learners, total, last, sick = lessons(self.agents, self.sick, total, *given, *span, words, self.bits, self.distort)
+        learners, total, last, sick = lessons(
+            self.agents, self.sick, total, *given, *span, words, self.bits, self.distort
+        )
         seen = jnp.asarray(stop, self.seen.dtype)
         return dataclasses.replace(self, agents=learners, total=total, seen=seen, sick=sick), float(last)
 

@@ -3,6 +3,7 @@
 from catallax.signals.barter import Barter as Barter
 from catallax.signals.book import Book as Book
 from catallax.signals.clearing import Clearing as Clearing
+from catallax.signals.inhibition import Inhibition as Inhibition
 from catallax.signals.interior import Interior as Interior
 from catallax.signals.newton import NewtonPrices as NewtonPrices
 from catallax.signals.price import Posts as Posts
@@ -10,4 +11,15 @@ from catallax.signals.price import Tatonnement as Tatonnement
 from catallax.signals.second_order import SecondOrder as SecondOrder
 from catallax.signals.vote import Vote as Vote
 
-__all__ = ["Barter", "Book", "Clearing", "Interior", "NewtonPrices", "Posts", "SecondOrder", "Tatonnement", "Vote"]
+__all__ = [
+    "Barter",
+    "Book",
+    "Clearing",
+    "Inhibition",
+    "Interior",
+    "NewtonPrices",
+    "Posts",
+    "SecondOrder",
+    "Tatonnement",
+    "Vote",
+]

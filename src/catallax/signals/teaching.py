@@ -69,6 +69,10 @@ class Teaching(Signal):
     locked: ClassVar[bool]
     sweeps: ClassVar[bool] = True
 
+    def drawn(self, layer: Any, key: Any, last: bool) -> Any:
+        """The layer with its parameters drawn, if it has none yet, as this kind has it begin. Default: as layers do."""
+        return layer.drawn(key, last)
+
     def begin(self, plan: Plan, key) -> tuple["Teaching", tuple]:
         """The teaching with its fixed matrices drawn, and each layer's aid. `BadInput` for layers it cannot teach.
 

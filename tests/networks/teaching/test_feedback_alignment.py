@@ -40,6 +40,7 @@ def test_errors_go_back_through_the_fixed_matrices():
             x.append(np.tanh(x[-1] @ np.asarray(layer.weight).T))
         slope = softmax_error(x[-1] @ np.asarray(chain.layers[-1].weight).T, np.asarray(batch.target))
         for number in (2, 1, 0):
+            assert slope is not None
             gradient = taught.gradients[number].layer
             np.testing.assert_allclose(gradient.weight, slope.T @ x[number], rtol=1e-12, atol=1e-15)
             np.testing.assert_allclose(gradient.bias, slope.sum(axis=0), rtol=1e-12, atol=1e-15)

@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 
 from catallax import networks
 from catallax.core.errors import BadInput
-from catallax.networks.teaching.forward_forward import ForwardForward, goodness, normed
+from catallax.networks.teaching.forward_forward import ForwardForward
+from catallax.networks.teaching.goodness import goodness, normed
 from catallax.signals.teaching import Batch, Wire
 
 
@@ -166,10 +167,10 @@ def test_digits_are_learnt_by_goodness_and_by_the_readout():
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order]
-    layers = [networks.Dense(64, 128), networks.Dense(128, 128), networks.Dense(128, 10)]
+    layers = [networks.Dense(64, 64), networks.Dense(64, 64), networks.Dense(64, 10)]
     chain = networks.Chain(layers, teaching=ForwardForward())
     optimisers = [optax.adam(1e-2), optax.adam(1e-2), optax.adam(3e-3)]
-    taught = networks.train(chain, x[:1400] / 16, y[:1400], epochs=30, batch=64, optimiser=optimisers).chain
+    taught = networks.train(chain, x[:1400] / 16, y[:1400], epochs=12, batch=50, optimiser=optimisers).chain
     for reading, most in (("goodness", 0.08), ("readout", 0.1)):
         score = dataclasses.replace(taught.teaching, reading=reading).predict(taught.parts, jnp.asarray(x[1400:] / 16))
         assert np.mean(np.argmax(score, axis=1) != y[1400:]) <= most

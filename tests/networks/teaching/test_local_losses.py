@@ -138,6 +138,11 @@ def digits():
     return (X / 16).astype(np.float32), y
 
 
+def numbers(losses):
+    """Of the layers that have an objective."""
+    return [loss for loss in losses if loss is not None]
+
+
 @pytest.mark.parametrize(("teaching", "bar"), [(LocalLosses("predsim"), 0.15), (DeepSupervision("predsim"), 0.1)])
 def test_digits_are_learnt_and_each_layers_loss_falls(teaching, bar, digits):
     X, y = digits
@@ -145,7 +150,7 @@ def test_digits_are_learnt_and_each_layers_loss_falls(teaching, bar, digits):
     keep = {"batch": 50, "optimiser": optax.adam(3e-3), "validation": (X[1500:], y[1500:])}
     outcome = networks.train(chain, X[:1500], y[:1500], 15, **keep)
     assert min(outcome.record["mistakes"][1:]) < bar
-    before, after = (layer_losses(c, X[:300], y[:300]) for c in (chain, outcome.chain))
+    before, after = (numbers(layer_losses(c, X[:300], y[:300])) for c in (chain, outcome.chain))
     assert all(a < 0.6 * b for a, b in zip(after, before, strict=True)), (before, after)
 
 
@@ -164,7 +169,8 @@ def test_convolutions_have_heads_too(digits):
     X = X.reshape(-1, 1, 8, 8)
     outcome = networks.train(chain, X[:300], y[:300], 5, batch=50, optimiser=optax.adam(3e-3))
     before, after = (layer_losses(c, X[:100], y[:100]) for c in (chain, outcome.chain))
-    assert before[1] is None and after[0] < before[0] and after[2] < before[2]
+    assert before[1] is None
+    assert all(a < b for a, b in zip(numbers(after), numbers(before), strict=True))
     with pytest.raises(BadInput, match="layer 1 is the network's last and has no parameters"):
         networks.Chain([networks.Dense(4, 3), networks.Block((jnp.tanh,))], teaching=LocalLosses())
 

@@ -11,7 +11,8 @@ import pytest
 
 from catallax import networks
 from catallax.core.errors import BadInput
-from catallax.networks.teaching.softhebb import SoftHebb, normed
+from catallax.networks.teaching.competition import normed
+from catallax.networks.teaching.softhebb import SoftHebb
 from catallax.signals.teaching import Batch, Wire
 
 
@@ -43,7 +44,7 @@ def softmax(z):
 
 def by_hand(chain, x, temperatures):
     """Changes of hidden layers, neuron by neuron and row by row, and the output, in NumPy."""
-    teaching, found = chain.teaching, []
+    teaching, found, heard = chain.teaching, [], []
     for layer, temperature in zip(chain.layers[:-1], temperatures, strict=True):
         weight, bias = np.asarray(layer.weight), np.asarray(0 if layer.bias is None else layer.bias)
         x = unit(x)
@@ -62,13 +63,17 @@ def by_hand(chain, x, temperatures):
             if teaching.activation == "softmax"
             else np.maximum(drive - drive.mean(1, keepdims=True), 0) ** teaching.power
         )
-    last = chain.layers[-1]
-    return found, teaching.gain * x @ np.asarray(last.weight).T + np.asarray(last.bias)
+        heard.append(teaching.gain * (x - x.mean(axis=1, keepdims=True)))
+    last, aid = chain.layers[-1], chain.aids[-1]
+    output = heard[1] @ np.asarray(last.weight).T + np.asarray(last.bias)
+    return found, heard, output if aid is None else output + heard[0] @ np.asarray(aid).T
 
 
 SETTINGS = [
-    SoftHebb(temperature=0.3),
-    SoftHebb(temperature=(0.3, 0.7), rule="anti", share=False, rate_power=0.5, activation="softmax", power=1.0),
+    SoftHebb(temperature=0.3, gain=3.0, length=2.0),
+    SoftHebb(
+        (0.3, 0.7), "anti", share=False, rate_power=0.5, activation="softmax", power=1.0, reads="last", length=2.0
+    ),
 ]
 
 
@@ -80,7 +85,7 @@ def test_changes_are_those_computed_by_hand(teaching):
         taught = teaching.teach(chain.parts, batch, Wire())
         temperature = teaching.temperature
         given = temperature if isinstance(temperature, tuple) else (temperature, temperature)
-        changes, output = by_hand(chain, np.asarray(batch.x), given)
+        changes, heard, output = by_hand(chain, np.asarray(batch.x), given)
         np.testing.assert_allclose(chain(batch.x), output, rtol=1e-10, atol=1e-12)
         for part, (weight, bias) in zip(taught.gradients, changes, strict=False):
             np.testing.assert_allclose(-part.layer.weight, weight, rtol=1e-9, atol=1e-13)
@@ -89,7 +94,13 @@ def test_changes_are_those_computed_by_hand(teaching):
         share = softmax(output)
         assert float(taught.loss) == pytest.approx(-np.mean(np.log(share[np.arange(len(label)), label])), rel=1e-10)
         error = (share - np.eye(3)[label]) / len(label)
-        np.testing.assert_allclose(taught.gradients[-1].layer.bias, error.sum(axis=0), rtol=1e-9, atol=1e-13)
+        readout = taught.gradients[-1]
+        np.testing.assert_allclose(readout.layer.bias, error.sum(axis=0), rtol=1e-9, atol=1e-13)
+        np.testing.assert_allclose(readout.layer.weight, error.T @ heard[1], rtol=1e-8, atol=1e-12)
+        if teaching.reads == "all":
+            np.testing.assert_allclose(readout.aid, error.T @ heard[0], rtol=1e-8, atol=1e-12)
+        else:
+            assert readout.aid is None
 
 
 def same(one, other):
@@ -162,6 +173,42 @@ def test_lengths_of_rows_do_not_matter_nor_do_their_means():
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(flat))
 
 
+def of_many_kinds(seed, rows=1200, kinds=12, width=40):
+    """Rows about twelve directions in noise of greater length than theirs; a class is three of them."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(kinds, width))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    kind = random.integers(0, kinds, rows)
+    return centres[kind] + 0.25 * random.normal(size=(rows, width)), kind % 4
+
+
+def mistakes(seed, rate, length):
+    """Of a readout on 400 new rows; rate 0: hidden weights stay as they were drawn."""
+    (x, y), epochs = of_many_kinds(seed), 20
+    layers = [networks.Dense(40, 24), networks.Dense(24, 4)]
+    chain = networks.Chain(layers, SoftHebb(temperature=0.1, length=length, gain=10.0), seed=seed)
+    optimisers = [optax.sgd(optax.linear_schedule(rate, 0.0, 8 * epochs)), optax.adam(1e-2)]
+    chain = networks.train(chain, x[:800], y[:800], epochs, batch=50, optimiser=optimisers, seed=seed).chain
+    return float(np.mean(np.argmax(chain(x[800:]), axis=1) != y[800:])), np.asarray(chain.layers[0].weight)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_classes_are_read_out_better_than_from_random_layers(seed):
+    learnt, weight = mistakes(seed, 0.1, 6.0)
+    random, _ = mistakes(seed, 0.0, 1.0)
+    assert learnt < 0.15
+    assert random > 0.3
+    np.testing.assert_allclose(np.linalg.norm(weight, axis=1), 1, atol=0.1)  # no neuron is left out
+
+
+def test_hidden_weights_are_drawn_at_the_length_asked_for_and_those_brought_along_stay():
+    own = networks.Dense(400, 30, key=jax.random.key(5))
+    chain = networks.Chain([own, networks.Dense(30, 300), networks.Dense(300, 3)], SoftHebb(length=5.0))
+    assert same(chain.layers[0].weight, own.weight)
+    assert np.mean(np.linalg.norm(chain.layers[1].weight, axis=1)) == pytest.approx(5, rel=0.05)
+    assert np.mean(np.linalg.norm(chain.layers[2].weight, axis=1)) == pytest.approx(2**0.5, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -171,6 +218,8 @@ def test_lengths_of_rows_do_not_matter_nor_do_their_means():
         ({"temperature": (0.1, -1.0)}, "SoftHebb.temperature"),
         ({"power": math.nan}, "SoftHebb.power is nan"),
         ({"rate_power": -0.5}, "SoftHebb.rate_power is -0.5"),
+        ({"length": 0.0}, "SoftHebb.length is 0.0"),
+        ({"reads": "first"}, "SoftHebb.reads is 'first'"),
     ],
 )
 def test_settings_it_does_not_know_are_refused(settings, said):

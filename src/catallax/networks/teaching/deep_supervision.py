@@ -11,6 +11,7 @@ C.-Y. Lee et al., Deeply-supervised nets, AISTATS 2015; A. Nokland and L. H. Eid
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -18,7 +19,7 @@ from catallax.core.errors import BadInput
 from catallax.networks.objectives import Objective, make_objective
 from catallax.networks.teaching.aims import Aim
 from catallax.networks.teaching.local_losses import begun
-from catallax.networks.teaching.sweep import keys
+from catallax.networks.teaching.sweep import handed_on, keys, whole
 from catallax.signals.teaching import Batch, Part, Plan, Taught, Teaching, Wire
 
 
@@ -52,16 +53,17 @@ class DeepSupervision(Teaching):
         x, met, last = batch.x, [], len(parts) - 1
         for number, (part, aim, key) in enumerate(zip(parts, self.aims, keys(batch, len(parts)), strict=True)):
             below = x
-            x, pull = eqx.filter_vjp(lambda layer, x, key=key: layer(x, key), part.layer, below)
+            output, pull = eqx.filter_vjp(lambda layer, x, key=key: whole(layer, x, key), part.layer, below)
+            x, drop = jax.vjp(lambda y, layer=part.layer, key=key: handed_on(layer, y, key), output)
             weight = 1.0 if number == last else self.weight
-            own = None if aim is None else own_push(aim, part, x, below, aim.told(number, batch, wire), weight)
-            met.append((pull, own))
+            own = None if aim is None else own_push(aim, part, output, below, aim.told(number, batch, wire), weight)
+            met.append((pull, drop, own))
         gradients, signal = [], jnp.zeros_like(x)
         for number in reversed(range(len(parts))):
-            pull, own = met[number]
+            pull, drop, own = met[number]
             told = signal if number == last else wire.tell(number, signal)
             aid, push = own or (None, 0)
-            gradient, signal = pull(told + push)
+            gradient, signal = pull(drop(told)[0] + push)
             gradients.append(Part(gradient, aid))
         return Taught(tuple(reversed(gradients)), batch.loss.value(x, batch.target))
 

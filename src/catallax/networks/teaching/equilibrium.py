@@ -71,7 +71,7 @@ class EquilibriumPropagation(Teaching):
         low = self.settled(parts, batch.x, free, wire, batch, -self.nudge) if self.symmetric else free
         width = len(batch.x) * self.nudge * (2 if self.symmetric else 1)
         ends = zip(parts, (batch.x, *high), high, (batch.x, *low), low, strict=False)
-        return Taught(tuple(Part(contrast(part.layer, *two, width)) for part, *two in ends), loss)
+        return Taught(tuple(Part(contrast(part.layer, a, b, c, d, width)) for part, a, b, c, d in ends), loss)
 
     def predict(self, parts: tuple[Part, ...], x: Array) -> Array:
         """The output of the free phase."""

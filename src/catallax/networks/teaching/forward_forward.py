@@ -24,13 +24,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from catallax.core.errors import BadInput
-from catallax.networks.layers import Dense
-from catallax.networks.losses import CrossEntropy
+from catallax.networks.teaching.goodness import check_plan, check_settings, goodness, lively, normed, scores
 from catallax.networks.teaching.sweep import keys
 from catallax.signals.teaching import Batch, Part, Plan, Taught, Teaching, Wire, pulled
 
-TINY = 1e-6  # of a row's root mean square: a row of zeros is handed on as zeros
 PASSES = 2  # a row is seen with its own label and with a wrong one
 
 
@@ -53,16 +50,7 @@ class ForwardForward(Teaching):
     sweeps = False
 
     def __check_init__(self) -> None:
-        choices = {"contrast": CONTRASTS, "negatives": NEGATIVES, "reading": READINGS}
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                raise BadInput(
-                    f"ForwardForward.{name} is {getattr(self, name)!r}: give {' or '.join(map(repr, known))}"
-                )
-        for name in ("sharpness", "threshold"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-                raise BadInput(f"ForwardForward.{name} is {value!r}: give a number above 0")
+        check_settings(self)
 
     def begin(self, plan: Plan, key) -> tuple["ForwardForward", tuple]:
         """Label columns are drawn as weights are. `BadInput` where a layer is not `Dense`, or no class is named."""
@@ -126,55 +114,3 @@ class ForwardForward(Teaching):
         for part in hidden:
             x = normed(lively(part, x, None, None))
         return last.layer(x)
-
-
-CONTRASTS = ("symmetric", "threshold")
-NEGATIVES = ("hard", "uniform")
-READINGS = ("goodness", "readout")
-
-
-def normed(y: Float[Array, "... width"]) -> Float[Array, "... width"]:
-    """Rows of root mean square 1."""
-    return y / jnp.maximum(jnp.sqrt(jnp.mean(y**2, axis=-1, keepdims=True)), TINY)
-
-
-def goodness(y: Float[Array, "... width"]) -> Float[Array, "..."]:
-    """The mean of the squares of a row."""
-    return jnp.mean(y**2, axis=-1)
-
-
-def lively(part: Part, x: Array, label: Any, key: Any) -> Array:
-    """A layer's activity; of the first, with labels [batch] or, at None, with the neutral one."""
-    drive = part.layer.drive(x)
-    if part.aid is not None:
-        drive = drive + (jnp.mean(part.aid, axis=0) if label is None else part.aid[label])
-    return part.layer.activate(drive, key)
-
-
-def scores(layers: list[Part], x: Float[Array, "batch inputs"]) -> Float[Array, "batch classes"]:
-    """The sum of some layers' goodness, from the first one on, with each label."""
-    first = layers[0]
-    drive = first.layer.drive(normed(x))
-
-    def tried(column: Array) -> Array:
-        y = first.layer.activate(drive + column)
-        total = goodness(y)
-        for part in layers[1:]:
-            y = part.layer(normed(y))
-            total = total + goodness(y)
-        return total
-
-    return jax.lax.map(tried, first.aid).T
-
-
-def check_plan(plan: Plan) -> None:
-    """Hidden layers of `Dense`, at least one, and classes."""
-    if not isinstance(plan.loss, CrossEntropy):
-        raise BadInput("forward-forward tells classes apart: give Chain(loss='cross-entropy')")
-    if len(plan.layers) < 2:
-        raise BadInput(
-            "forward-forward teaches hidden layers: give the chain at least two layers, the last its readout"
-        )
-    for number, layer in enumerate(plan.layers):
-        if not isinstance(layer, Dense):
-            raise BadInput(f"layer {number} is a {type(layer).__name__}: forward-forward teaches networks.Dense alone")

@@ -3,7 +3,8 @@
     g_l = d L_l / d (w_l, c_l)          L_l of the output h_l = f_l(x_l; w_l) and the layer's own head c_l, x_l held fixed
 
 No gradient crosses from one layer to another: a layer learns as soon as its input is there. The last layer's objective is
-the network's loss; a hidden one's is predsim unless it has its own (`networks.objectives`).
+the network's loss; a hidden one's is predsim unless it has its own (`networks.objectives`). Objectives are of whole outputs;
+what is dropped is dropped on the way to the layer above.
 
 A. Nokland and L. H. Eidnes, Training neural networks with local error signals, ICML 2019.
 """
@@ -16,7 +17,7 @@ from jaxtyping import Array
 
 from catallax.networks.objectives import Objective, make_objective
 from catallax.networks.teaching.aims import Aim, aims_of
-from catallax.networks.teaching.sweep import keys
+from catallax.networks.teaching.sweep import handed_on, keys, whole
 from catallax.signals.teaching import Batch, Part, Plan, Taught, Teaching, Wire
 
 
@@ -56,7 +57,7 @@ class LocalLosses(Teaching):
                 target = aim.told(number, batch, wire)
             output, gradient = gradient_of(aim, part, below, target, bits[number])
             gradients.append(gradient)
-            x = output if aim.rows is None else x
+            x = handed_on(part.layer, output, bits[number]) if aim.rows is None else x
         return Taught(tuple(gradients), batch.loss.value(x, batch.target))
 
 
@@ -74,10 +75,10 @@ def climbed(parts: tuple[Part, ...], x: Array, bits: list) -> Array:
 
 
 def gradient_of(aim: Aim, part: Part, x: Array, target: Any, key: Any) -> tuple[Array, Part]:
-    """A layer's output, and the gradient of its objective by what it and its heads have learnt."""
+    """A layer's whole output, and the gradient of its objective by what it and its heads have learnt."""
 
     def objective(part: Part) -> tuple[Array, Array]:
-        output = part.layer(x, key)
+        output = whole(part.layer, x, key)
         return aim.value(part.aid, output, x, target), output
 
     gradient, output = eqx.filter_grad(objective, has_aux=True)(part)

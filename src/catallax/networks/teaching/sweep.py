@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from catallax.networks.layers import Dense
 from catallax.signals.teaching import Batch, Part
 
 
@@ -29,3 +30,13 @@ def activities(parts: tuple[Part, ...], batch: Batch) -> list[Any]:
     for part, key in zip(parts, keys(batch, len(parts)), strict=True):
         x.append(part.layer(x[-1], key))
     return x
+
+
+def whole(layer: Any, x: Any, key: Any) -> Any:
+    """A layer's output before some of it is dropped: what an objective of its own is about."""
+    return layer(x, None if isinstance(layer, Dense) else key)
+
+
+def handed_on(layer: Any, output: Any, key: Any) -> Any:
+    """What the layer above gets of a whole output."""
+    return layer.dropped(output, key) if isinstance(layer, Dense) else output

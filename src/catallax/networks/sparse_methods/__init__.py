@@ -1,0 +1,1 @@
+"""Ways to a sparse code, one a file, and the certificate that all of them are held to."""
