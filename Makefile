@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench data clean
+.PHONY: help demo test test-all bench data clean
 
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
 WORKERS ?= 2
@@ -15,7 +15,7 @@ READY := .venv/.ready
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## who coordinates an exchange economy, and how much must it be told? a report in demo/
 	@$(BIN)/catallax compare exchange --out demo
@@ -23,6 +23,9 @@ demo: $(READY)  ## who coordinates an exchange economy, and how much must it be 
 	@echo "The report: $(CURDIR)/demo/report.html"
 
 # Types and import contracts are checked beside the tests: what they have to say is printed when those are done.
+test-all: export CATALLAX_TESTS := all
+test-all: test  ## the same, and the long tests
+
 test: $(READY)  ## style, types, import contracts, tests
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check

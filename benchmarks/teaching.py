@@ -43,6 +43,7 @@ class Trial(NamedTuple):
     batch: int = 128
     loss: str = "cross-entropy"
     noise: float = 0.0  # the share of inputs that are dropped while learning
+    hebbian_epochs: int | None = None  # hidden layers learn by plain steps, to nothing over so many epochs
 
 
 class Method(NamedTuple):
@@ -86,11 +87,32 @@ def own_losses() -> tuple[Trial, ...]:
     )
 
 
+def hebbian() -> tuple[Trial, ...]:
+    """Settings of SoftHebb: hidden layers learn in the first epoch."""
+    given = [
+        {"temperature": t, "gain": g, "length": 15.0, "reads": "all"}
+        for t, g in ((0.02, (100.0, 37.0)), (0.03, (110.0, 34.0)), (0.015, (100.0, 37.0)))
+    ]
+    return (
+        *(Trial([0.1, 0.1, 5e-3], given=one, hebbian_epochs=1) for one in given),
+        Trial([0.1, 0.1, 1e-2], given=given[0], hebbian_epochs=1),
+    )
+
+
+def untaught() -> tuple[Trial, ...]:
+    """The same readout on hidden layers that stay as they were drawn."""
+    given = {"length": 1.0, "power": 1.0, "gain": (39.0, 55.0), "reads": "all"}
+    return (
+        *(Trial([0.0, 0.0, rate], given=given, hebbian_epochs=1) for rate in (5e-3, 1e-2, 1e-3)),
+        Trial([0.0, 0.0, 5e-3], given={**given, "power": 2.0, "gain": (156.0, 220.0)}, hebbian_epochs=1),
+    )
+
+
 def goodness() -> tuple[Trial, ...]:
     """Settings of forward-forward: hidden layers learn more quickly than the readout."""
     return (
         Trial([1e-2, 1e-2, 1e-3]),
-        Trial([5e-3, 5e-3, 1e-3]),
+        Trial([3e-3, 3e-3, 1e-3]),
         Trial([1e-2, 1e-2, 1e-3], noise=0.1),
         Trial([1e-2, 1e-2, 1e-3], dropout=0.1),
     )
@@ -105,6 +127,8 @@ METHODS: dict[str, Method] = {
     "feedback alignment": Method("feedback-alignment", common(), 6),
     "direct feedback alignment": Method("direct-feedback-alignment", common(), 12, 1.9),
     "random targets": Method("random-targets", common("tanh"), 6, 5.0),
+    "softhebb": Method("softhebb", hebbian(), 10, 3.5),
+    "softhebb, hidden layers untaught": Method("softhebb", untaught(), 10),
     "forward-forward": Method("forward-forward", goodness(), 10, 2.5),
     "backpropagation, one hidden layer": Method("backpropagation", common(), 15, None, FLAT),
     "predictive coding": Method("predictive-coding", common(steps=8), 15, 2.0, FLAT),
@@ -131,9 +155,11 @@ def test_set() -> tuple[np.ndarray, np.ndarray]:
     return images("t10k-images-idx3-ubyte"), images("t10k-labels-idx1-ubyte")
 
 
-def optimiser(trial: Trial, steps: int) -> Any:
-    """The trial's optimiser, or one a layer, its rate falling to 0 along a cosine."""
+def optimiser(trial: Trial, epochs: int, epoch: int) -> Any:
+    """The trial's optimiser, or one a layer, its rate falling to 0 along a cosine; `epoch`: steps of one."""
     import optax
+
+    steps = epochs * epoch
 
     def one(rate: float) -> Any:
         schedule = optax.cosine_decay_schedule(rate, steps)
@@ -143,6 +169,9 @@ def optimiser(trial: Trial, steps: int) -> Any:
             else getattr(optax, trial.optimiser)(schedule)
         )
 
+    if trial.hebbian_epochs is not None:
+        falls = [optax.linear_schedule(rate, 0.0, trial.hebbian_epochs * epoch) for rate in trial.rate[:-1]]
+        return [*(optax.sgd(fall) for fall in falls), one(trial.rate[-1])]
     return [one(rate) for rate in trial.rate] if isinstance(trial.rate, (list, tuple)) else one(trial.rate)
 
 
@@ -192,7 +221,7 @@ def taught(method: Method, trial: Trial, rows: tuple, epochs: int, seed: int, bi
     X, y = rows
     target = np.eye(10, dtype=np.float32)[y] if trial.loss == "squared" else y
     chain = chain_of(method, trial, seed)
-    best = optimiser(trial, epochs * (len(X) // trial.batch))
+    best = optimiser(trial, epochs, len(X) // trial.batch)
     school = enrolled(chain, X, target, trial.batch, best, None, bits, noise(trial.noise))
     start = time.perf_counter()
     school.ready()

@@ -29,9 +29,15 @@ QUICK = {
 compiling = {"quick": os.environ.get("CATALLAX_COMPILE") != "users"}
 
 # Files that call the same kernels of numba: one worker runs them all, or each would compile the kernels anew.
-KERNELS = re.compile(
-    r"tests/(colony/|cli/test_colony|networks/test_(hopfield|sparse|dictionary)|signals/test_routing|experts/|benchmarks/test_tours|test_docs)"
-)
+KERNELS = {
+    "tours": re.compile(r"tests/(colony/|cli/test_colony|benchmarks/test_tours|test_docs)"),
+    "codes": re.compile(r"tests/networks/test_(sparse|dictionary)"),
+    "routes": re.compile(r"tests/(signals/test_routing|experts/test_(layer|trade|flax))"),
+    "market nets": re.compile(r"tests/experts/test_market_net"),
+}
+
+# `long`: what takes long and adds least (the same manners checked on one more estimator): `make test-all` runs it too.
+LONG = os.environ.get("CATALLAX_TESTS") == "all"
 
 os.environ["MPLBACKEND"] = "Agg"  # also in the commands that tests start
 # XLA takes its own tuning hints for missing processor features when it loads a CPU executable from the cache,
@@ -58,7 +64,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Together(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "kernels" if KERNELS.match(nodeid) else super()._split_scope(nodeid)
+            shared = next((name for name, files in KERNELS.items() if files.match(nodeid)), None)
+            return shared or super()._split_scope(nodeid)
 
     return Together(config, log)
 
@@ -125,3 +132,11 @@ def modules_to_check() -> list[str]:
     files = [path for path in SOURCE.rglob("*.py") if path.name != "__init__.py"]
     checked = [path for path in files if not numba.search(path.read_text(encoding="utf-8"))]
     return [".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in checked]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests are left out unless asked for."""
+    kept = [item for item in items if LONG or item.get_closest_marker("long") is None]
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+    items[:] = kept

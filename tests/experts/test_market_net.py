@@ -33,6 +33,7 @@ def pair():
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # scikit-learn's own, where y is infinite
+@pytest.mark.long
 @parametrize_with_checks([MarketNet(pair(), epochs=2)])
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)

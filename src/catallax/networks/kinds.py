@@ -76,7 +76,8 @@ KINDS: dict[str, Kind] = {
         "whether the label beside the input is the right one", "forward_forward:ForwardForward", rate=1e-2
     ),
     "softhebb": Kind(
-        "nothing: its units compete for the input, and a readout hears the label", "softhebb:SoftHebb", rate=3e-3
+        "nothing: its units compete for the input, and a readout hears the label", "softhebb:SoftHebb",
+        {"temperature": 0.03, "gain": 20.0, "length": 2**0.5, "reads": "last"}, rate=3e-3,
     ),
     "predictive-coding": Kind(
         "the errors of its neighbours, until they have come to rest", "predictive_coding:PredictiveCoding", {}, "tanh"

@@ -133,7 +133,7 @@ def settings_of(teaching: Teaching) -> dict[str, Any] | None:
             value = value.loss if plain else ...
         if holds_arrays(teaching, name):
             continue  # drawn by `begin`, and among the tensors
-        if not isinstance(value, PLAIN):
+        if not all(isinstance(one, PLAIN) for one in (value if isinstance(value, tuple) else (value,))):
             return None
         found[name] = value
     return found
@@ -151,7 +151,8 @@ def made(name: str, settings: dict[str, Any] | None, path: Any) -> Teaching:
         raise BadInput(
             f"{path} was taught by {name}, with settings that the file cannot hold: give load(path, teaching=...)"
         )
-    return getattr(import_module(f"catallax.networks.teaching.{known[name]}"), name)(**settings)
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return getattr(import_module(f"catallax.networks.teaching.{known[name]}"), name)(**given)
 
 
 def opened(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
