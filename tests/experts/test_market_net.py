@@ -96,7 +96,9 @@ def test_paying_winners_what_others_earned_does_harm(digits, market):
     assert shuffled > 1.2 * paid
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize(
+    "regime", ["signal", *(pytest.param(r, marks=pytest.mark.long) for r in REGIMES if r != "signal")]
+)
 def test_every_regime_keeps_capacities_and_books(digits, regime):
     net = MarketNet(unlike(), regime=regime, capacity=0.4, winners=2 if regime == "signal" else 1, **SMALL)
     if regime == "signal":
