@@ -62,7 +62,7 @@ def slopes(patterns: np.ndarray, states: np.ndarray, degree: int) -> Counts:
 
 def modern(patterns: Numbers, states: Numbers, beta: float) -> Numbers:
     """Ramsauer et al. (2021), equation 2, at least 0."""
-    said = logsumexp(beta * (states @ patterns.T), axis=1, b=1 / len(patterns)) / beta
+    said = np.asarray(logsumexp(beta * (states @ patterns.T), axis=1, b=1 / len(patterns))) / beta
     return -said + (states**2).sum(1) / 2 + (patterns**2).sum(1).max() / 2
 
 
