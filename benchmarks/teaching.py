@@ -322,7 +322,8 @@ def step_cost(options: harness.Options) -> harness.Table:
     rows = training(1280 if options.quick else None)
     ours, plain = our_steps(rows), plain_steps(rows)
     count, repeats = (5, 2) if options.quick else (60, 9)
-    ours(count), plain(count)  # compiled
+    ours(count)  # compiles
+    plain(count)
     pairs = [
         (harness.measure_once(lambda: ours(count)), harness.measure_once(lambda: plain(count))) for _ in range(repeats)
     ]

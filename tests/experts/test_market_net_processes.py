@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -63,10 +64,12 @@ def test_one_that_fails_or_hangs_is_gone(digits):
             broken.offer(X[:5], np.zeros(5, int))
     finally:
         broken.close()
-    late = ProcessModule((DecisionTreeClassifier(), prior, 2, 1, 1e-3, 0), 1e-4)
+    late = ProcessModule((Slow(), prior, 2, 1, 1e-3, 0), 60.0)
     try:
+        late.buy(np.arange(50), X[:50], y[:50], np.arange(50) % 2, np.arange(0))
+        late.timeout = 0.2
         with pytest.raises(Gone, match="did not answer within"):
-            late.offer(X, np.zeros(len(X), int))
+            late.offer(X[:5], np.zeros(5, int))
     finally:
         late.close()
 
@@ -78,6 +81,11 @@ class Broken(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X):
         raise ArithmeticError("no answer")
+
+
+class Slow(Broken):
+    def predict_proba(self, X):
+        time.sleep(600)
 
 
 def alive(pids):
