@@ -247,3 +247,8 @@ def test_scene(lessons, learnt):
     assert grid.values.shape == (4 * 9 - 1, 4 * 9 - 1) and bars.values.tolist() == [24 * 32, 10 * 32]
     weight = np.asarray(learnt.society.parts[0].layer.weight, float)[0].reshape(8, 8)
     np.testing.assert_allclose(grid.values[::-1][:8, :8], weight / np.abs(weight).max())
+
+
+def test_a_class_of_one_row_is_named():
+    with pytest.raises(BadInput, match=r"the rows of class 'b' \(1\) are too few"):
+        Lessons(np.arange(8.0)[:, None], np.array(["a"] * 7 + ["b"]))

@@ -316,7 +316,7 @@ def table_of(X: Any, y: Any, held: Any, share: float, seed: int) -> Table:
     if len(classes) < 2:
         raise BadInput("y has one class alone: give rows of at least 2 classes")
     if held is None:
-        out = drawn_out(y, share, seed)
+        out = drawn_out(y, classes, share, seed)
         return Table(x[~out], y[~out], x[out], y[out], tuple(classes.tolist()))
     held_x, held_labels = inputs(held[0], "held"), np.asarray(held[1])
     if held_x.shape[1] != x.shape[1] or held_labels.shape != (len(held_x),):
@@ -349,16 +349,17 @@ def inputs(X: Any, name: str) -> np.ndarray:
     return x
 
 
-def drawn_out(y: np.ndarray, share: Any, seed: int) -> np.ndarray:
+def drawn_out(y: np.ndarray, classes: np.ndarray, share: Any, seed: int) -> np.ndarray:
     """Which rows are held out: a share of each class, at least one, bool[rows]."""
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
         raise BadInput(f"share is {share!r}: give the share of rows to hold out, between 0 and 1")
     random, out = np.random.default_rng([seed, 1]), np.zeros(len(y), bool)
-    for label in range(y.max() + 1):
+    for label, name in enumerate(classes.tolist()):
         rows = np.flatnonzero(y == label)
         count = max(1, round(share * len(rows)))
         if count == len(rows):
-            raise BadInput(f"class number {label} has {len(rows)} rows, too few to learn from and hold out: give more")
+            said = f"the rows of class {name!r} ({len(rows)})"
+            raise BadInput(f"{said} are too few to learn from and hold out: give more, or leave the class out")
         out[random.permutation(rows)[:count]] = True
     return out
 
