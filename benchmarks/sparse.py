@@ -3,7 +3,7 @@
     python -m benchmarks.sparse [--quick] [--json]
 
 One thread. Times are processor time (the machine may be shared), medians of five; ours is compiled, or loaded, before. Both sides
-are held to the same certificate, (P - D) / P of the worst sample, D at the best multiple of the residual (`networks.sparse_methods.
+are held to the same certificate, (P - D) / P of the worst sample, D at the best multiple of the residual (`networks.sparse.
 certificate`), computed here for both. scikit-learn's `sparse_encode` has a fixed tolerance, so its coordinate descent is stopped
 by the fewest sweeps that reach the gap, found beforehand: it is told what no user could know. Patches: 8 photographs (Kodak,
 `../shared/data/patches`), mean removed, unit norm. The dictionary is scikit-learn's.
@@ -88,8 +88,8 @@ def clock(action: Callable[[], Any], repeats: int = harness.REPEATS) -> tuple[fl
 
 def judged(X: np.ndarray, codes: np.ndarray, table: np.ndarray, penalty: float) -> Any:
     """The certificate, by one formula for all."""
-    from catallax.networks.sparse_methods.atoms import Atoms
-    from catallax.networks.sparse_methods.certificate import bounds
+    from catallax.networks.sparse.atoms import Atoms
+    from catallax.networks.sparse.certificate import bounds
 
     return bounds(X, np.asarray(codes), Atoms(table), penalty)
 
@@ -121,7 +121,7 @@ def loosest(X: np.ndarray, coder: Callable[[float], Any], fine: Callable[[np.nda
 
 def rows_of(X: np.ndarray, table: np.ndarray, penalty: float, repeats: int, lars: bool) -> list[dict[str, Any]]:
     """Each solver once, its time and how far it came; the first row is ours."""
-    from catallax.networks.sparse import SparseCoder
+    from catallax.networks.sparse.coder import SparseCoder
 
     best = judged(X, SparseCoder(table, penalty=penalty, tolerance=1e-12).transform(X), table, penalty).cost.sum()
 
@@ -220,7 +220,7 @@ def many_table(count: int) -> harness.Table:
 def apart(count: int) -> None:
     """What `many_table` asks of a process of its own; prints a row."""
     from benchmarks.tours_runs import peak
-    from catallax.networks.sparse import SparseCoder
+    from catallax.networks.sparse.coder import SparseCoder
 
     photographs = images()
     table = dictionary(photographs, 8, 256)
@@ -248,8 +248,8 @@ def apart(count: int) -> None:
 
 def dictionary_table(photographs: np.ndarray, quick: bool) -> harness.Table:
     """Both learners on the same patches, as many passes; the cost of patches that neither has seen, by one coder."""
-    from catallax.networks.dictionary import DictionaryLearner
-    from catallax.networks.sparse import SparseCoder
+    from catallax.networks.sparse.coder import SparseCoder
+    from catallax.networks.sparse.dictionary import DictionaryLearner
 
     X, fresh = patches(photographs, 2000 if quick else 20_000, 8, 3), patches(photographs, 2000, 8, 4)
     atoms, epochs, rows = 64 if quick else 256, 4, []
@@ -298,7 +298,7 @@ def regimes_table(photographs: np.ndarray, quick: bool) -> harness.Table:
     """The threshold alone, inhibition, exact LASSO, coordinate descent; inhibition through few bits; neurons removed."""
     import catallax as cx
     from catallax.core.channel import Channel
-    from catallax.networks.sparse_problem import SparseCode
+    from catallax.networks.sparse.problem import SparseCode
 
     table = dictionary(photographs, 8, 64 if quick else 256)
     problem = SparseCode(patches(photographs, 20 if quick else 100, 8, 5).astype(np.float32), table.astype(np.float32))
@@ -343,7 +343,7 @@ def features_of(X: np.ndarray, count: int, seed: int) -> dict[str, Callable[[np.
     """Maps to `count` features, each learnt from X without labels. The same atoms without competition are the control."""
     from sklearn.decomposition import PCA
 
-    from catallax.networks.dictionary import DictionaryLearner
+    from catallax.networks.sparse.dictionary import DictionaryLearner
 
     learner = DictionaryLearner(count, epochs=2, penalty=0.1, tolerance=1e-2, random_state=seed).fit(X)
     random = np.random.default_rng(seed)

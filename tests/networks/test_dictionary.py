@@ -5,9 +5,9 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from catallax.core.errors import BadInput
-from catallax.networks.dictionary import DictionaryLearner, atoms_scene, moved
-from catallax.networks.sparse import SparseCoder
-from catallax.networks.sparse_problem import gabors
+from catallax.networks.sparse.coder import SparseCoder
+from catallax.networks.sparse.dictionary import DictionaryLearner, atoms_scene, moved
+from catallax.networks.sparse.problem import gabors
 
 
 @parametrize_with_checks([DictionaryLearner(6, epochs=2, random_state=0)])

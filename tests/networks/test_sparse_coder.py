@@ -14,10 +14,10 @@ from sklearn.linear_model import Lasso
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from catallax.core.errors import BadInput, Refused
-from catallax.networks.sparse import SparseCoder
-from catallax.networks.sparse_methods import encode as encoding
-from catallax.networks.sparse_methods.atoms import Atoms
-from catallax.networks.sparse_methods.certificate import bounds
+from catallax.networks.sparse import encode as encoding
+from catallax.networks.sparse.atoms import Atoms
+from catallax.networks.sparse.certificate import bounds
+from catallax.networks.sparse.coder import SparseCoder
 
 METHODS = ("active", "lca", "admm", "fista")
 
@@ -216,7 +216,7 @@ def test_too_few_rounds_are_said(facts):
 
 def test_coordinate_descent_takes_over_where_the_active_set_may_not_go_on(facts):
     """The kernel's last resort, reached by calling it as the kernel does."""
-    from catallax.networks.sparse_methods import active
+    from catallax.networks.sparse import active
 
     X, atoms = facts
     gram, code = atoms @ atoms.T, np.zeros(40)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from catallax.core.errors import BadInput
-from catallax.networks.convolutional_sparse import ConvolutionalCoder, Shifted
-from catallax.networks.sparse import SparseCoder
+from catallax.networks.sparse.coder import SparseCoder
+from catallax.networks.sparse.convolutional import ConvolutionalCoder, Shifted
 
 
 @pytest.fixture(scope="module")

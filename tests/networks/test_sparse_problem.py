@@ -8,9 +8,9 @@ import catallax as cx
 from catallax.core.channel import Channel
 from catallax.core.errors import BadInput, Refused
 from catallax.measures.bits import bits, full_information
-from catallax.networks.sparse import SparseCoder
-from catallax.networks.sparse_measures import active_share, activity_shares, dead_units, winners_entropy
-from catallax.networks.sparse_problem import SparseCode, example, gabors
+from catallax.networks.sparse.coder import SparseCoder
+from catallax.networks.sparse.measures import active_share, activity_shares, dead_units, winners_entropy
+from catallax.networks.sparse.problem import SparseCode, example, gabors
 from catallax.testing import check_problem
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from catallax.core.agent import View
 from catallax.core.random import key as make_key
 from catallax.core.round import Setting, State, exact_knobs, one_round
-from catallax.networks.sparse_methods.atoms import Atoms
-from catallax.networks.sparse_methods.certificate import bounds
-from catallax.networks.sparse_problem import Neuron, example
+from catallax.networks.sparse.atoms import Atoms
+from catallax.networks.sparse.certificate import bounds
+from catallax.networks.sparse.problem import Neuron, example
 from catallax.signals.inhibition import Inhibition, Said
 
 SMALL = example(neurons=20, samples=6, side=4)

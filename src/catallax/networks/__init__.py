@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from catallax.networks.chain import Chain as Chain
     from catallax.networks.convert import learnt as learnt
     from catallax.networks.convert import teach as teach
-    from catallax.networks.convolutional_sparse import ConvolutionalCoder as ConvolutionalCoder
     from catallax.networks.decoupled import train_apart as train_apart
-    from catallax.networks.dictionary import DictionaryLearner as DictionaryLearner
     from catallax.networks.estimators import ChainClassifier as ChainClassifier
     from catallax.networks.estimators import ChainRegressor as ChainRegressor
     from catallax.networks.hopfield import Hopfield as Hopfield
@@ -25,8 +23,10 @@ if TYPE_CHECKING:
     from catallax.networks.problem import Lessons as Lessons
     from catallax.networks.saved import load as load
     from catallax.networks.saved import save as save
-    from catallax.networks.sparse import SparseCoder as SparseCoder
-    from catallax.networks.sparse_problem import SparseCode as SparseCode
+    from catallax.networks.sparse.coder import SparseCoder as SparseCoder
+    from catallax.networks.sparse.convolutional import ConvolutionalCoder as ConvolutionalCoder
+    from catallax.networks.sparse.dictionary import DictionaryLearner as DictionaryLearner
+    from catallax.networks.sparse.problem import SparseCode as SparseCode
     from catallax.networks.teaching.backpropagation import Backpropagation as Backpropagation
     from catallax.networks.teaching.deep_supervision import DeepSupervision as DeepSupervision
     from catallax.networks.teaching.direct_feedback_alignment import DirectFeedbackAlignment as DirectFeedbackAlignment
@@ -47,10 +47,10 @@ _NAMES = {
     "Chain": "catallax.networks.chain",
     "ChainClassifier": "catallax.networks.estimators",
     "ChainRegressor": "catallax.networks.estimators",
-    "ConvolutionalCoder": "catallax.networks.convolutional_sparse",
+    "ConvolutionalCoder": "catallax.networks.sparse.convolutional",
     "DeepSupervision": "catallax.networks.teaching.deep_supervision",
     "Dense": "catallax.networks.layers",
-    "DictionaryLearner": "catallax.networks.dictionary",
+    "DictionaryLearner": "catallax.networks.sparse.dictionary",
     "DirectFeedbackAlignment": "catallax.networks.teaching.direct_feedback_alignment",
     "EquilibriumPropagation": "catallax.networks.teaching.equilibrium",
     "FeedbackAlignment": "catallax.networks.teaching.feedback_alignment",
@@ -65,8 +65,8 @@ _NAMES = {
     "Silence": "catallax.networks.teaching.silence",
     "SoftHebb": "catallax.networks.teaching.softhebb",
     "Recall": "catallax.networks.hopfield",
-    "SparseCode": "catallax.networks.sparse_problem",
-    "SparseCoder": "catallax.networks.sparse",
+    "SparseCode": "catallax.networks.sparse.problem",
+    "SparseCoder": "catallax.networks.sparse.coder",
     "TwoLayer": "catallax.networks.mean_field",
     "load": "catallax.networks.saved",
     "save": "catallax.networks.saved",

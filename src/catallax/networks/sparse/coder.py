@@ -5,7 +5,7 @@
 
 In place of `sklearn.decomposition.SparseCoder`: every code comes with its duality gap, and stops when that is small enough.
 
-B. Olshausen and D. Field, Nature 381, 1996; C. Rozell et al., Neural Computation 20, 2008. Methods: `networks.sparse_methods`.
+B. Olshausen and D. Field, Nature 381, 1996; C. Rozell et al., Neural Computation 20, 2008. Methods: `networks.sparse`.
 """
 
 import warnings
@@ -20,10 +20,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from catallax.core.errors import BadInput, Refused
-from catallax.networks.sparse_methods import certificate
-from catallax.networks.sparse_methods.atoms import Atoms, Operator
-from catallax.networks.sparse_methods.batch import Aim, Found
-from catallax.networks.sparse_methods.encode import METHODS, chosen, encode, pieces
+from catallax.networks.sparse import certificate
+from catallax.networks.sparse.atoms import Atoms, Operator
+from catallax.networks.sparse.batch import Aim, Found
+from catallax.networks.sparse.encode import METHODS, chosen, encode, pieces
 
 Array = np.ndarray
 NO_GAP = (

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from catallax.networks.sparse_methods.atoms import Operator
+from catallax.networks.sparse.atoms import Operator
 
 Array = np.ndarray
 

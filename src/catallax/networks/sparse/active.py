@@ -22,8 +22,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from catallax.networks.sparse_methods.atoms import Atoms
-from catallax.networks.sparse_methods.batch import Aim, Found
+from catallax.networks.sparse.atoms import Atoms
+from catallax.networks.sparse.batch import Aim, Found
 
 Array = np.ndarray
 EAGER = 0.7  # how loud, between the penalty and the loudest, a neuron must be to wake

@@ -22,8 +22,8 @@ from sklearn.utils.validation import check_is_fitted
 from catallax.core.errors import BadInput
 from catallax.core.progress import Frame
 from catallax.core.scene import Grid, Scene
-from catallax.networks.sparse import SparseCoder, coded, known, whole_number
-from catallax.networks.sparse_methods.atoms import Atoms
+from catallax.networks.sparse.atoms import Atoms
+from catallax.networks.sparse.coder import SparseCoder, coded, known, whole_number
 
 Array = np.ndarray
 FADE = 2.0  # the power by which the past fades: codes of early, poor atoms must not count for ever

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from catallax.core.errors import BadInput, Refused
-from catallax.networks.sparse_methods import active
-from catallax.networks.sparse_methods.admm import ADMM
-from catallax.networks.sparse_methods.atoms import Atoms
-from catallax.networks.sparse_methods.batch import Aim, Found, drive
-from catallax.networks.sparse_methods.certificate import bounds
-from catallax.networks.sparse_methods.fista import FISTA
-from catallax.networks.sparse_methods.lca import LCA
+from catallax.networks.sparse import active
+from catallax.networks.sparse.admm import ADMM
+from catallax.networks.sparse.atoms import Atoms
+from catallax.networks.sparse.batch import Aim, Found, drive
+from catallax.networks.sparse.certificate import bounds
+from catallax.networks.sparse.fista import FISTA
+from catallax.networks.sparse.lca import LCA
 
 Array = np.ndarray
 METHODS = ("auto", "lca", "admm", "fista", "active")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from catallax.networks.sparse_methods.atoms import Operator
-from catallax.networks.sparse_methods.certificate import Bounds, bounds, relative
+from catallax.networks.sparse.atoms import Operator
+from catallax.networks.sparse.certificate import Bounds, bounds, relative
 
 Array = np.ndarray
 FIRST, MORE = 6, 0.25  # rounds before the first check; of the rounds so far, how many before the next

@@ -18,7 +18,7 @@ UNIT = 1e-4  # how far from 1 the norm of an atom may be: what float32 and files
 
 
 class Operator(abc.ABC):
-    """Unit atoms as methods use them: a table, or kernels at every place of an image (`networks.convolutional_sparse`)."""
+    """Unit atoms as methods use them: a table, or kernels at every place of an image (`networks.sparse.convolutional`)."""
 
     @property
     @abc.abstractmethod

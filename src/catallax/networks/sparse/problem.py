@@ -6,7 +6,7 @@
 
     silence           nobody hears of anybody: a_i = T(d_i.x), the threshold alone
     signal            the residual: at rest the LASSO point, with its duality gap as certificate
-    planner           the LASSO, by an exact active set (`networks.sparse_methods.active`)
+    planner           the LASSO, by an exact active set (`networks.sparse.active`)
     full information  each neuron in turn says what is best for the sum given all others: coordinate descent. It is a potential
                       game: nobody gains by deviating at the LASSO point alone
 
@@ -29,13 +29,13 @@ from catallax.core.outcome import CODES, Outcome, Status, digest
 from catallax.core.problem import Problem
 from catallax.core.scene import Bars, Grid, Scene
 from catallax.core.society import Society
-from catallax.networks.dictionary import tiles
-from catallax.networks.sparse_measures import active_share, activity_shares, dead_units, winners_entropy
-from catallax.networks.sparse_methods import active
-from catallax.networks.sparse_methods.atoms import Atoms, shrink
-from catallax.networks.sparse_methods.batch import Aim
-from catallax.networks.sparse_methods.certificate import bounds, price
-from catallax.networks.sparse_methods.lca import EDGE
+from catallax.networks.sparse import active
+from catallax.networks.sparse.atoms import Atoms, shrink
+from catallax.networks.sparse.batch import Aim
+from catallax.networks.sparse.certificate import bounds, price
+from catallax.networks.sparse.dictionary import tiles
+from catallax.networks.sparse.lca import EDGE
+from catallax.networks.sparse.measures import active_share, activity_shares, dead_units, winners_entropy
 from catallax.signals.inhibition import Inhibition, Said
 
 EXACT = 1e-12  # the gap that the planner stops at

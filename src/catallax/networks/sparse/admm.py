@@ -12,8 +12,8 @@ S. Boyd et al., Distributed optimization and statistical learning via ADMM, 2011
 
 import numpy as np
 
-from catallax.networks.sparse_methods.atoms import Atoms, shrink
-from catallax.networks.sparse_methods.batch import Aim, Rounds
+from catallax.networks.sparse.atoms import Atoms, shrink
+from catallax.networks.sparse.batch import Aim, Rounds
 
 Array = np.ndarray
 RELAX = 1.7

@@ -10,8 +10,8 @@ gradient schemes, Foundations of Computational Mathematics 15, 2015.
 
 import numpy as np
 
-from catallax.networks.sparse_methods.atoms import Operator, shrink
-from catallax.networks.sparse_methods.batch import Aim, Rounds
+from catallax.networks.sparse.atoms import Operator, shrink
+from catallax.networks.sparse.batch import Aim, Rounds
 
 Array = np.ndarray
 

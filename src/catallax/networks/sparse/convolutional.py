@@ -15,11 +15,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from catallax.core.errors import BadInput
-from catallax.networks.sparse import NO_GAP, Codes, SparseCoder, warm, whole_number
-from catallax.networks.sparse_methods.atoms import Array, Atoms, Operator
-from catallax.networks.sparse_methods.batch import drive
-from catallax.networks.sparse_methods.fista import FISTA
-from catallax.networks.sparse_methods.lca import LCA
+from catallax.networks.sparse.atoms import Array, Atoms, Operator
+from catallax.networks.sparse.batch import drive
+from catallax.networks.sparse.coder import NO_GAP, Codes, SparseCoder, warm, whole_number
+from catallax.networks.sparse.fista import FISTA
+from catallax.networks.sparse.lca import LCA
 
 POWER, STILL, SAFE = (
     500,

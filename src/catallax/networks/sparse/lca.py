@@ -14,8 +14,8 @@ Neural Computation 20, 2008, equations 2.4 and 3.2; A. Balavoine, C. Rozell and 
 
 import numpy as np
 
-from catallax.networks.sparse_methods.atoms import Operator, shrink
-from catallax.networks.sparse_methods.batch import Aim, Rounds
+from catallax.networks.sparse.atoms import Operator, shrink
+from catallax.networks.sparse.batch import Aim, Rounds
 
 Array = np.ndarray
 EDGE = 1.8  # of the 2 / |G| at which Euler's rule becomes unstable

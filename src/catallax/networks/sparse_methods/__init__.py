@@ -1,1 +1,0 @@
-"""Ways to a sparse code, one a file, and the certificate that all of them are held to."""
