@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import harness
-from benchmarks.teaching import error_of, test_set, training
+from benchmarks.mnist import error_of, test_set, training
 
 DELAYS, BATCH, RATE, PAUSE = (0.0, 0.05, 0.2), 128, 1e-3, 1e-4
 GO, STOP = 1, 2

@@ -100,3 +100,10 @@ def test_the_seed_draws_the_weights():
 def test_what_does_not_join_is_refused(make, words):
     with pytest.raises(BadInput, match=words):
         make()
+
+
+def test_the_layer_norm_makes_rows_of_one_size():
+    z = np.random.default_rng(0).normal(3.0, 5.0, (4, 50)).astype(np.float32)
+    layer = networks.Dense(50, 50, "layer norm, relu", key=jax.random.key(0))
+    expected = np.maximum((z - z.mean(1, keepdims=True)) / z.std(1, keepdims=True), 0)
+    np.testing.assert_allclose(layer.phi(jnp.asarray(z)), expected, atol=1e-5)

@@ -38,6 +38,14 @@ def test_optimisers_are_made_once():
         optimiser_of("adam", -1.0)
 
 
+def test_rates_fall_from_layer_to_layer_where_the_kind_says_so():
+    kind = kind_of("equilibrium-propagation")
+    rates = [kind.rate / kind.falls**number for number in range(3)]
+    assert rates[0] > rates[1] > rates[2]
+    assert kind.descent(3) == [optimiser_of("adam", rate) for rate in rates]
+    assert kind_of("predsim").descent(2, "sgd", 0.5) == [optimiser_of("sgd", 0.5)] * 2
+
+
 def test_in_silence_the_last_layer_learns_and_no_other():
     chain = Chain([Dense(4, 5), Dense(5, 5), Dense(5, 3)], Silence())
     x, label = jax.random.normal(jax.random.key(1), (7, 4)), jnp.arange(7) % 3

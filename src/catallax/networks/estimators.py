@@ -82,14 +82,13 @@ class ChainEstimator(BaseEstimator):
         layers = [Dense(a, b, activation, **given) for a, b in pairwise(widths)]
         return Chain([*layers, Dense(widths[-1], outputs, bias=self.bias)], teaching, loss=loss, seed=seed)
 
-    def _optimiser(self) -> Any:
+    def _optimiser(self, layers: int) -> Any:
         """As given, or what suits the teaching."""
         if self.optimiser is not None:
             return self.optimiser
-        name, rate = "adam", 1e-3
         if isinstance(self.teaching, str):
-            name, rate = kind_of(self.teaching).optimiser, kind_of(self.teaching).rate
-        return optimiser_of(name, rate if self.learning_rate is None else self.learning_rate)
+            return kind_of(self.teaching).descent(layers, rate=self.learning_rate)
+        return optimiser_of("adam", 1e-3 if self.learning_rate is None else self.learning_rate)
 
     def _taught(self, X: np.ndarray, target: np.ndarray, outputs: int, loss: str) -> None:
         """Makes the chain and teaches it. An interrupted fit keeps what was learnt by then."""
@@ -100,7 +99,12 @@ class ChainEstimator(BaseEstimator):
         if self.early_stopping:
             kept = held_out(random, target, self.validation_fraction, loss == "cross-entropy")
             rows, held = np.flatnonzero(~kept), (X[kept], target[kept])
-        given = {"batch": self.batch_size, "optimiser": self._optimiser(), "bits": self.bits, "seed": seed}
+        given = {
+            "batch": self.batch_size,
+            "optimiser": self._optimiser(len(chain.layers)),
+            "bits": self.bits,
+            "seed": seed,
+        }
         patience = self.patience if self.early_stopping else None
         outcome = train(chain, X[rows], target[rows], self.epochs, validation=held, patience=patience, **given)
         if outcome.status == "broken":

@@ -34,11 +34,17 @@ class Kind(NamedTuple):
     activation: str = "relu"
     optimiser: str = "adam"
     rate: float = 1e-3
+    falls: float = 1.0  # each layer's rate is the one below's over this
 
     def make(self) -> Teaching:
         """The teaching, its module loaded now."""
         module, name = self.path.split(":")
         return getattr(import_module(f"catallax.networks.teaching.{module}"), name)(**self.given)
+
+    def descent(self, layers: int, optimiser: str | None = None, rate: float | None = None) -> list:
+        """An optimiser a layer; `rate`: of the first. Raises `BadInput` for a name or rate that is none."""
+        first = self.rate if rate is None else rate
+        return [optimiser_of(optimiser or self.optimiser, first / self.falls**number) for number in range(layers)]
 
 
 KINDS: dict[str, Kind] = {
@@ -84,7 +90,7 @@ KINDS: dict[str, Kind] = {
     ),
     "equilibrium-propagation": Kind(
         "its neighbours' activity, at rest and once more with the output nudged towards the label",
-        "equilibrium:EquilibriumPropagation", {}, "hard sigmoid",
+        "equilibrium:EquilibriumPropagation", {}, "hard sigmoid", rate=1e-2, falls=10.0,
     ),
     "silence": Kind("nothing: only the last layer learns, from its own error", "silence:Silence"),
 }  # fmt: skip

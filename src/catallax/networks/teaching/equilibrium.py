@@ -24,6 +24,7 @@ from jaxtyping import Array
 
 from catallax.core.errors import BadInput
 from catallax.networks.layers import Dense
+from catallax.networks.teaching.relaxation import relaxed
 from catallax.signals.teaching import Batch, Part, Plan, Taught, Teaching, Wire, pulled
 
 
@@ -47,6 +48,7 @@ class EquilibriumPropagation(Teaching):
     alone = False
     locked = True
     sweeps = False
+    charges = False
 
     def __check_init__(self) -> None:
         for name in ("steps", "nudged"):
@@ -90,8 +92,7 @@ class EquilibriumPropagation(Teaching):
         steps = self.steps if batch is None else self.nudged
         below = parts[0].layer.drive(x)
 
-        def body(carry: tuple) -> tuple:
-            count, old, _ = carry
+        def swept(old: tuple) -> tuple[tuple, Array]:
             new = list(old)
             for number in reversed(range(len(parts))):
                 pull = below if number == 0 else parts[number].layer.drive(old[number - 1])
@@ -101,12 +102,9 @@ class EquilibriumPropagation(Teaching):
                     pull = pull - nudge * slope(parts[-1].layer, old[-1], batch)
                 new[number] = parts[number].layer.phi(pull)
             moved = [jnp.max(jnp.abs(a - b)) for a, b in zip(new, old, strict=True)]
-            return count + 1, tuple(new), jnp.max(jnp.stack(moved))
+            return tuple(new), jnp.max(jnp.stack(moved))
 
-        def unsettled(carry: tuple) -> Array:
-            return (carry[0] < steps) & (carry[2] > self.tolerance)
-
-        return jax.lax.while_loop(unsettled, body, (jnp.asarray(0), begin, jnp.asarray(jnp.inf, x.dtype)))[1]
+        return relaxed(swept, begin, steps, self.tolerance)[0]
 
 
 def started(parts: tuple[Part, ...], x: Array) -> tuple:

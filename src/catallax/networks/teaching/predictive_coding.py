@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from catallax.core.errors import BadInput
+from catallax.networks.teaching.relaxation import relaxed
 from catallax.networks.teaching.sweep import activities, keys
 from catallax.signals.teaching import Batch, Part, Taught, Teaching, Wire, pulled
 
@@ -47,6 +48,7 @@ class PredictiveCoding(Teaching):
 
     alone = False
     locked = True
+    charges = False
 
     def __check_init__(self) -> None:
         if isinstance(self.steps, bool) or self.steps < 1:
@@ -74,16 +76,8 @@ class PredictiveCoding(Teaching):
         if not start:
             return start, start, jnp.asarray(0)
 
-        def body(carry: tuple) -> tuple:
-            count, free, _ = carry
-            free, rest = self.moved(parts, batch, wire, start, free)
-            return count + 1, free, rest
-
-        def unsettled(carry: tuple) -> Array:
-            return (carry[0] < self.steps) & (carry[2] > self.tolerance)
-
-        begin = (jnp.asarray(0), start, jnp.asarray(jnp.inf, start[0].dtype))
-        count, free, _ = jax.lax.while_loop(unsettled, body, begin)
+        step = lambda free: self.moved(parts, batch, wire, start, free)  # noqa: E731
+        free, count = relaxed(step, start, self.steps, self.tolerance)
         return start, free, count
 
     def moved(

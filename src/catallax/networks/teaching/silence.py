@@ -17,6 +17,7 @@ class Silence(Teaching):
 
     alone = True
     locked = False
+    charges = False
 
     def teach(self, parts: tuple[Part, ...], batch: Batch, wire: Wire) -> Taught:
         last, x = len(parts) - 1, activities(parts, batch)

@@ -63,6 +63,7 @@ class SoftHebb(Teaching):
     alone = True
     locked = False
     sweeps = False
+    charges = False
 
     def __check_init__(self) -> None:
         check_settings(self)
