@@ -107,6 +107,12 @@ ORIGINS: tuple[Origin, ...] = (
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
         "public domain",
     ),
+    Origin(
+        "text/wikitext2_valid.txt",
+        "https://raw.githubusercontent.com/pytorch/examples/77f55b9/word_language_model/data/wikitext-2/valid.txt",
+        "f0737ed31fc1329026e95cb8b98e19c2a182c39c240ab909dc31abf2f8af58e8",
+        "CC BY-SA 3.0",
+    ),
     *(Origin(f"crowd/{name}.csv", f"{CROWD}/{place}.csv", sha, "none stated") for name, (place, sha) in VOTES.items()),
     *(
         Origin(f"mnist/{name}.gz", f"{MNIST}/{name}.gz", sha, "CC BY-SA 3.0", also)

@@ -22,10 +22,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from catallax.core.errors import BadInput
 from catallax.experts.bank.bids import Bidder
-from catallax.experts.bank.ledger import ACCOUNTS, Ledger
 from catallax.experts.bank.market import Market, mixture
 from catallax.experts.bank.rules import NOBODY, REGIMES, Rules, hand_out, next_best
 from catallax.experts.market_net import MarketNet
+from catallax.signals.ledger import ACCOUNTS, Ledger
 
 
 def pair():

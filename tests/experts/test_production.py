@@ -1,5 +1,7 @@
 """A production network is an economy: prices are adjoints, money passes through, rivals' shares follow what they are worth."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.flatten_util
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from catallax.core.errors import BadInput
-from catallax.experts.goods.rivalry import train
+from catallax.experts.goods.rivalry import ALLOWANCE, Rivals, _fit_shares, train
 from catallax.experts.production import Good, ProductionNetwork, accounts, own_gradients
 
 RAW, HIDDEN, CLASSES, ROWS = 3, 4, 3, 5
@@ -178,6 +180,47 @@ def test_a_supplier_of_noise_is_driven_out_by_competition_alone():
     assert last["own"] < 0.8 * last["all"]
     np.testing.assert_allclose(honest.shares[0].sum(1), 1, atol=1e-6)
     assert len(shuffled.loss) == QUICK["steps"]
+    for wealth in (*honest.wealth, *shuffled.wealth):  # what one rival earns above the mean, the others lose
+        assert wealth.sum() == pytest.approx(2 * ALLOWANCE)
+
+
+def markets(seeds, shuffled, steps=60):
+    """Two rivals of good "a", the first always worth more; who left, and what the industry was billed is beyond all bounds."""
+    network, left = economy(), []
+    for seed in seeds:
+        market, now = Rivals(network, 0.05, 1e-2, None, seed), network
+        for t in range(steps):
+            share = np.asarray(now.shares[0], float)
+            books = Books((np.array([1.0, -1.0]) * (share > 0), *(np.zeros(len(w)) for w in now.shares[1:])))
+            now, _ = market.trade(now, books, t, shuffled)
+        left.append([event[2] for event in market.events if event[1] == "a"])
+    return left
+
+
+class Books(NamedTuple):
+    value: tuple
+    bill: tuple = (1e9, 1e9, 1e9)
+
+
+def test_who_leaves_is_who_earns_less_and_not_whom_the_common_bill_ruins():
+    assert markets(range(2), shuffled=False) == [[1]] * 2
+    assert markets(range(4), shuffled=True) != [[1]] * 4  # dealt out by lot, payments tell nobody from another
+
+
+def test_fitted_shares_climb_welfare():
+    network, (x, target) = economy(5), rows(5)
+    books = BOOKS(network, x, target)
+    plain = optax.sgd(1.0)
+    free = tuple(jnp.log(w) for w in network.shares)
+    moved, _ = _fit_shares(network, books.value, plain.init(free), plain)
+    _, slope = eqx.filter_jit(jax.value_and_grad(lambda z: WELFARE_OF(network, z, x, target)))(free)
+    for share, before, climb in zip(moved.shares, free, slope):
+        np.testing.assert_allclose(share, jax.nn.softmax(before + climb), atol=1e-10)
+
+
+def WELFARE_OF(network, free, x, target):
+    moved = eqx.tree_at(lambda n: n.shares, network, tuple(jax.nn.softmax(z) for z in free))
+    return -jax.vmap(loss)(jax.vmap(moved)(x), target).mean()
 
 
 def test_an_entrant_takes_the_place_of_a_bankrupt():

@@ -2,7 +2,7 @@
 
 Of many models scikit-learn averages all (voting) or lets a planner weigh them (stacking), each having learnt from everything. Here
 every module owns the inputs that it bought, and no label of any other reaches it: who is good at an input wins it, learns from it,
-and gets better at its like. One round is in `bank.market`, what is known to whom in `bank.rules`, the money in `bank.ledger`.
+and gets better at its like. One round is in `bank.market`, what is known to whom in `bank.rules`, the money in `signals.ledger`.
 """
 
 import dataclasses

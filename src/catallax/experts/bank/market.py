@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from catallax.experts.bank.bids import Bidder, Features, with_own
-from catallax.experts.bank.ledger import Ledger
 from catallax.experts.bank.modules import Module
 from catallax.experts.bank.processes import Gone, ProcessModule
 from catallax.experts.bank.rules import NOBODY, Rules, hand_out, next_best
+from catallax.signals.ledger import Ledger
 
 Array = np.ndarray
 WAVES = 256

@@ -1,14 +1,18 @@
 """Learning in a `ProductionNetwork`: together, or against each other.
 
     collaboration   one gradient for all, shares fixed
+    fitted          one gradient for all, shares among what it fits (softmax of free numbers): the control that has no market
     competition     each supplier climbs its own revenue at the prices of the round (`own_gradients`, at a share of one), and
-                    shares follow value, w_s <- w_s exp(rate (p . f_s - c_s) / scale) / Z: replicator dynamics
-    shuffled        as competition, but what rivals earn is dealt out among them at random: the control
+                    shares follow value, w_s <- w_s exp(rate (v_s - v) / scale) / Z: replicator dynamics
+    shuffled        as competition, but what rivals earn is dealt out among them at random: the control. What it leaves as it is:
+                    suppliers still learn at the true prices
 
-`scale`: a running mean of |p . f|, so that `rate` has no unit. Prices of a network that has learnt nothing mean little (a supplier
-of noise then earns as much as any), so for `grace` steps all learn and no share moves. Then wealth gathers profits, in units of
-scale: who has nothing left, or a share below `exit`, is bankrupt. An entrant, where `entrants` makes one, takes its
-place with an allowance and an equal share; else its share goes to its rivals. The last supplier of a good stays.
+v_s = p . f_s - c_s, v = sum_s w_s v_s; `scale`: a running mean of |v_s|, so that `rate` has no unit. Prices of a network that has
+learnt nothing mean little (a supplier of noise then earns as much as any), so for `grace` steps all learn and no share moves. Then
+wealth passes between rivals, w_s (v_s - v) / scale to s, which sums to 0: what is left of profit, v - bill, is the industry's
+in common, tells no rival from another, and is without bounds where one rival's Jacobian is (all were ruined at once by a supplier
+of noise, and who stayed was settled by one batch). Who has nothing left, or a share below `exit`, is bankrupt. An entrant,
+where `entrants` makes one, takes its place with an allowance and an equal share; else its share goes to its rivals.
 
 P. Taylor, L. Jonker, Evolutionary stable strategies and game dynamics, Mathematical Biosciences 40, 1978.
 """
@@ -25,7 +29,7 @@ from catallax.core.errors import BadInput
 from catallax.core.progress import Interrupt
 from catallax.experts.production import ProductionNetwork, accounts, own_gradients
 
-REGIMES = ("collaboration", "competition", "shuffled")
+REGIMES = ("collaboration", "fitted", "competition", "shuffled")
 ALLOWANCE = 10.0  # of an entrant, in units of scale
 ADAM = optax.adam(3e-3)
 
@@ -59,20 +63,25 @@ def train(
 ) -> Trained:
     """Learn from `x` [rows, features] and `target` [rows], in batches. `loss(prediction, target)` of one row.
 
-    `optimiser`: of Optax, one for each supplier. `entrants(key, good, supplier)` makes a new module, like
-    the one whose place it takes. Ctrl-C keeps what is learnt. Raises `BadInput` for an unknown regime.
+    `optimiser`: of Optax, one for each supplier; `rate`: of shares (where they are fitted, Adam's). `entrants(key, good,
+    supplier)` makes a new module, like the one whose place it takes. Ctrl-C keeps what is learnt. Raises `BadInput` for an
+    unknown regime.
     """
     if regime not in REGIMES:
         raise BadInput(f"regime must be one of {', '.join(REGIMES)}, not {regime!r}")
     market, rng = Rivals(network, rate, exit, entrants, seed), np.random.default_rng(seed)
     state = _begin(optimiser, network)
-    together = regime == "collaboration"
+    together = regime in ("collaboration", "fitted")
+    fitter = optax.adam(rate)
+    fit = _begin_one(fitter, network.shares) if regime == "fitted" else None
     losses, shares = [], []
     x, target = jnp.asarray(x), jnp.asarray(target)
     with Interrupt() as interrupt:
         for t in range(steps):
             rows = rng.choice(len(x), min(batch, len(x)), replace=False)
-            network, state, books = _step(network, state, x[rows], target[rows], loss, optimiser, together)
+            network, state, books = _step(network, state, (x, target, rows), loss, optimiser, together)
+            if fit is not None and t >= grace:
+                network, fit = _fit_shares(network, books.value, fit, fitter)
             if not together and t >= grace:
                 network, fresh = market.trade(network, books, t, shuffled=regime == "shuffled")
                 for g, s in fresh:
@@ -101,15 +110,13 @@ class Rivals:
         for g, good in enumerate(network.goods):
             share = np.asarray(network.shares[g], np.float64)
             value = np.asarray(books.value[g], np.float64) - np.asarray(good.cost)
-            bill = float(books.bill[g])
             if shuffled:
                 value[share > 0] = self.rng.permutation(value[share > 0])
             typical = float(share @ np.abs(value))
             self.scale[g] = typical if self.scale[g] == 0 else 0.95 * self.scale[g] + 0.05 * typical
-            unit = max(self.scale[g], 1e-12)
-            self.wealth[g] += share * (value - bill) / unit
-            pull = np.clip(self.rate * (value - share @ value) / unit, -1, 1)
-            share = share * np.exp(pull)
+            above = (value - share @ value) / max(self.scale[g], 1e-12)
+            self.wealth[g] += share * above
+            share = share * np.exp(np.clip(self.rate * above, -1, 1))
             share, came = self._exit(g, good, share / share.sum(), t)
             for s in came:
                 self.key, key = jax.random.split(self.key)
@@ -136,7 +143,8 @@ class Rivals:
 
 
 @eqx.filter_jit
-def _step(network: Any, state: Any, x: Any, t: Any, loss: Any, optimiser: Any, together: bool) -> tuple[Any, Any, Any]:
+def _step(network: Any, state: Any, data: Any, loss: Any, optimiser: Any, together: bool) -> tuple[Any, Any, Any]:
+    x, t = data[0][data[2]], data[1][data[2]]
     books = accounts(network, x, t, loss)
     if together:
         whole = eqx.filter_grad(lambda n: -jax.vmap(loss)(jax.vmap(n)(x), t).mean())(network)
@@ -150,6 +158,15 @@ def _step(network: Any, state: Any, x: Any, t: Any, loss: Any, optimiser: Any, t
         after.append([s for _, s in moved])
     network = eqx.tree_at(lambda n: [good.suppliers for good in n.goods], network, suppliers)
     return network, after, books
+
+
+@eqx.filter_jit
+def _fit_shares(network: Any, value: Any, state: Any, optimiser: Any) -> tuple[Any, Any]:
+    """Shares moved along the gradient of welfare less costs in free numbers whose softmax they are, w_s (v_s - v)."""
+    free = tuple(jnp.log(w) for w in network.shares)
+    climb = tuple(w * (v - good.cost - w @ (v - good.cost)) for w, v, good in zip(network.shares, value, network.goods))
+    free, state = _move(optimiser, free, climb, state)
+    return eqx.tree_at(lambda n: n.shares, network, tuple(jax.nn.softmax(one) for one in free)), state
 
 
 def _move(optimiser: Any, module: Any, climb: Any, state: Any) -> tuple[Any, Any]:

@@ -1,0 +1,122 @@
+"""An expert fails, and one joins, in the middle of a run (CRITERIA.md, c)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks import harness
+from benchmarks.competition import capacity
+from benchmarks.competition.inputs import images
+from benchmarks.competition.routed import Judged, Rows, State, Terms, begin, judge, learn
+from benchmarks.competition.trials import Found, Question, arm, compared, judgement, kept
+
+ARMS = ("price", "own", "auxiliary", "sign", "greedy", "hash", "random")
+FAIL, JOIN, END, LOOK = 500, 800, 1100, 10
+
+
+def looks(
+    state: State, rows: tuple[Rows, Rows], terms: Terms, seed: int, until: int, every: int
+) -> tuple[State, list[float]]:
+    """(the state after batch `until`, held-out loss after every `every` batches)"""
+    losses = []
+    while int(state.step) < until:
+        state = learn(capacity.EIGHT, state, rows[0], terms, seed, int(state.step) + every, END)
+        losses.append(capacity.outcome(*heard(state, rows[1], terms))["log-loss"])
+    return state, losses
+
+
+def heard(state: State, rows: Rows, terms: Terms) -> tuple[Judged, np.ndarray]:
+    """(what experts make of the rows, who is chosen among those who are there)"""
+    judged = Judged(*map(np.asarray, judge(state, rows, terms)))
+    there = np.asarray(state.there)
+    choice = there[capacity.wanted(judged._replace(bids=judged.bids[:, there]), terms)]
+    return judged, choice
+
+
+def gone(state: State, expert: int) -> State:
+    """Without one expert."""
+    return state._replace(there=np.delete(np.asarray(state.there), expert))
+
+
+def joined(state: State, expert: int, seed: int) -> State:
+    """A new one in its place, that has learnt nothing; bids and moments of its own are fresh, and its price is the least."""
+    fresh = begin(capacity.EIGHT, 49, seed + 7000)
+    own = {"enter": 0, "bias": 0, "leave": 0, "shift": 0, "bid": 1, "bid level": 0}
+
+    def placed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        found = {name: np.array(value) for name, value in old.items()}
+        for name, axis in own.items():
+            at = (slice(None),) * axis + (expert,)
+            found[name][at] = np.asarray(new[name])[at]
+        return found
+
+    nothing = jax.tree.map(np.zeros_like, fresh.parameters)
+    moments = state.moments._replace(mu=placed(state.moments.mu, nothing), nu=placed(state.moments.nu, nothing))
+    prices = np.array(state.prices)
+    prices[expert] = prices.min()
+    return state._replace(
+        parameters=placed(state.parameters, fresh.parameters), moments=moments, prices=prices, there=np.arange(8)
+    )
+
+
+def run(name: str, terms: Terms, seed: int, times: tuple[int, int, int]) -> Found:
+    """One arm and seed; `times`: of failure, of joining, of the end."""
+    rows = images(seed)[:2]
+    fail, join, end = times
+    state, before = looks(begin(capacity.EIGHT, 49, seed), rows, terms, seed, fail, LOOK)
+    level = float(np.mean(before[-5:]))
+    largest = int(np.bincount(heard(state, rows[1], terms)[1], minlength=8).argmax())
+    state, after = looks(gone(state, largest), rows, terms, seed, join, LOOK)
+    with_new, new = looks(joined(state, largest, seed), rows, terms, seed, end, LOOK)
+    _, without = looks(state, rows, terms, seed, end, LOOK)
+    served = np.bincount(heard(with_new, rows[1], terms)[1], minlength=8)
+    pairs = [float(np.mean(after[i : i + 2])) for i in range(len(after) - 1)]
+    back = [LOOK * (i + 2) for i, loss in enumerate(pairs) if loss <= level]
+    return {
+        "loss before": level,
+        "jump": after[0] - level,
+        "area": LOOK * float(np.maximum(np.array(after) - level, 0).sum()),
+        "batches to regain": back[0] if back else join - fail,
+        "regained": float(bool(back)),
+        "newcomer's load, of fair": float(8 * served[largest] / served.sum()),
+        "newcomer: loss less without": float(np.mean(new[-3:]) - np.mean(without[-3:])),
+        "loss at the end": float(np.mean(new[-3:])),
+    }
+
+
+def settings(steps: int) -> dict[str, Terms]:
+    """Of each arm, chosen without a failure, without capacities, at a steady rate, on the tuning seed."""
+    question = Question("plain", capacity.EIGHT, capacity.rows, plain, "log-loss", (), steps)
+    return {name: question.chosen(arm(name, steady=1.0)) for name in ARMS}
+
+
+def plain(judged: Judged, rows: Rows, terms: Terms) -> Found:
+    """The loss."""
+    return capacity.outcome(judged, capacity.wanted(judged, terms))
+
+
+def shocks(seeds: tuple[int, ...], times: tuple[int, int, int] = (FAIL, JOIN, END)) -> harness.Table:
+    """(c)"""
+    chosen = settings(times[0])
+    found: dict[str, list[Found]] = {}
+    for name, terms in chosen.items():
+        found[name] = [
+            kept(f"failure-{name}-{seed}", (terms, times), lambda t=terms, s=seed, n=name: run(n, t, s, times))
+            for seed in seeds
+        ]
+        harness.say(f"  failure, {name}: {np.mean([one['area'] for one in found[name]]):.2f}")
+    rivals = ["auxiliary", "hash", "sign", "greedy"]
+    notes = [judgement(found, "area", market, rivals) for market in ("price", "own")]
+    notes += [judgement(found, "newcomer: loss less without", "price", rivals)]
+    return harness.Table("(c) The busiest expert fails, and a new one joins", compared(found, "area", "price"), notes)
+
+
+def real_kills(seeds: tuple[int, ...], epochs: int) -> harness.Table:
+    """(c): `MarketNet`, the process of its richest module killed by signal 9."""
+    from benchmarks import market_net
+
+    rows = [kept(f"killed-{seed}", epochs, lambda s=seed: market_net.killed(s, epochs)) for seed in seeds]
+    return harness.Table("(c) MarketNet: the richest module's process is killed", rows)

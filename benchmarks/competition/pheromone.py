@@ -1,0 +1,60 @@
+"""Trails on the edges from tokens to experts as the router, beside prices (CRITERIA.md, f).
+
+A token's type v is the character it ends with. level [types, experts], evaporation rho, floor and ceiling as in
+`signals.pheromone`:
+
+    level_vj <- min(1, max(floor, (1 - rho) level_vj + rho d_vj))     d_vj: the share of v's gains in the batch that came by j
+
+for the types that were met; a gain is what an expert takes off the public model's loss, at least 0.
+"""
+
+from __future__ import annotations
+
+from benchmarks import harness
+from benchmarks.competition import capacity, inputs
+from benchmarks.competition.routed import Judged, Rows, Shape, Terms
+from benchmarks.competition.trials import Found, Question, arm, compared, judgement
+
+EMBED = 12
+
+
+def of_types(judged: Judged, rows: Rows, terms: Terms) -> Found:
+    """Loss, how even loads are, and what the expert says of the type."""
+    from catallax.measures import specialisation as measured
+
+    choice = capacity.wanted(judged, terms)
+    counts = measured.together(rows.kind, choice, parts=8)
+    return {
+        **capacity.outcome(judged, choice),
+        "MaxVio": measured.max_violation(counts.sum(0)),
+        "dead": float(measured.dead(counts.sum(0))),
+        "MI(type; expert)": measured.mutual_information(counts),
+    }
+
+
+def on_edges(seeds: tuple[int, ...], steps: int) -> harness.Table:
+    """(f)"""
+    known = inputs.characters()[1]
+    shape = Shape(classes=known, types=known, embed=EMBED, batch=256)
+
+    def rows(seed: int, test: bool) -> tuple[Rows, Rows]:
+        return inputs.text(seed, test=test)
+
+    question = Question("pheromone", shape, rows, of_types, "log-loss", seeds, steps)
+    arms = [
+        arm("pheromone"),
+        arm("price", "price, table", reads=0.0, table=1.0),
+        arm("price", "price, input and table", table=1.0),
+        arm("auxiliary", "auxiliary, table", reads=0.0, table=1.0),
+        arm("hash"),
+        arm("random"),
+    ]
+    found = question.found(arms)
+    notes = [
+        judgement(found, "log-loss", "pheromone", ["hash", "random", "price, table"]),
+        judgement(found, "log-loss", "price, table", ["hash", "random"]),
+        judgement(found, "log-loss", "price, table", ["auxiliary, table"]),
+    ]
+    return harness.Table(
+        "(f) Pheromone on edges from characters to experts", compared(found, "log-loss", "pheromone"), notes
+    )
