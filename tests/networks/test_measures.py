@@ -9,13 +9,13 @@ import pytest
 from sklearn.datasets import load_digits
 
 from catallax.core.errors import BadInput
+from catallax.core.rows import Rows
 from catallax.networks.chain import Chain
 from catallax.networks.comparison import Point, compare
 from catallax.networks.kinds import KINDS, kind_of
 from catallax.networks.layers import Dense
 from catallax.networks.measures import cosine, cosines, depths, some, told, waits
 from catallax.networks.problem import Lessons
-from catallax.networks.school import Rows
 
 WIDTHS = (6, 8, 7, 5, 3)
 LABEL = np.log2(3)

@@ -12,10 +12,11 @@ from catallax.core.errors import BadInput, Damaged, Refused
 from catallax.core.random import key as make_key
 from catallax.core.record import Record
 from catallax.core.run import run
+from catallax.io.labelled import exchanged
 from catallax.measures.bits import bits
 from catallax.measures.influence import influence
 from catallax.networks.layers import with_fields
-from catallax.networks.problem import Lessons, exchanged
+from catallax.networks.problem import Lessons
 from catallax.networks.saved import load, save
 from catallax.networks.units import Staff, Units
 from catallax.questions import lesion, replicate, shock

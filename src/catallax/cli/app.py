@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catallax.cli import about, allocate, fit, forecast, label, questions, runs, session
+from catallax.cli import about, allocate, fit, forecast, label, merge, questions, runs, session
 
 app = typer.Typer(
     help="How much should each part be told? From silence, through a few bits and an exact price, to full information.",
@@ -26,6 +26,7 @@ app.command()(allocate.allocate)
 app.command()(fit.fit)
 app.command()(label.label)
 app.command()(forecast.forecast)
+app.command()(merge.merge)
 app.command()(about.report)
 app.command()(about.cite)
 

@@ -3,12 +3,13 @@
     outcome.json            the last command's JSON object
     answers/<question>.json what the report is made of: two questions into one folder give one report with both
     <question>.csv .png     the rows (Parquet too where pyarrow is) and the picture
-    record.csv scene.png    of a run
+    record.csv scene.png    of a run; of a search or what learns, also what it watched, as <name>.png
     prices.csv allocation.csv prices.png   of an allocation
     labels.csv workers.csv confusion.csv   of a crowd's labels
     prices.csv history.csv people.csv forecast.png   of forecasts
     model.skops predictions.csv members.csv   of a fitted market
     teaching.csv .png or teaching_frontier.csv .png; chain.safetensors   of networks
+    experts.csv .png                       of experts
     learners.csv lesions.csv lesions_planners.png lesions_crowds.png   of learners
     report.html             one file, no network
 
@@ -32,7 +33,7 @@ from catallax.core.disk import whole
 from catallax.core.errors import BadInput
 
 ORDER = (
-    "frontier", "compare", "teaching_frontier", "teaching", "shock", "lesion", "replicate", "sweep", "run", "allocate",
+    "frontier", "compare", "teaching_frontier", "teaching", "experts", "shock", "lesion", "replicate", "sweep", "run", "allocate",
     "label", "forecast", "fit",
 )  # fmt: skip
 

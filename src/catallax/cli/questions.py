@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from catallax.cli import learners, session, teaching
+from catallax.cli import experts, learners, session, teaching
 from catallax.cli.systems import draw, find, floats, load
 from catallax.core.errors import BadInput
 
@@ -21,7 +21,9 @@ Seed = Annotated[
 Seeds = Annotated[
     int | None,
     typer.Option(
-        min=1, max=10_000, help="how many problems like the given one, for the interval (default: 20; teaching: 3)"
+        min=1,
+        max=10_000,
+        help="how many problems like the given one, for the interval (default: 20; teaching, experts: 3)",
     ),
 ]
 SEEDS, ROUNDS = 20, 60  # where nobody says how many, and the system is no school
@@ -36,19 +38,34 @@ def compare(
     draws: Annotated[
         int, typer.Option(min=0, max=100_000, help="instead: so many drawn problems, the worst named")
     ] = 0,
-    target: Annotated[str | None, typer.Option(help="of learners, teaching: the column that is forecast")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="of learners, teaching, experts: the column that is forecast")
+    ] = None,
     sequence: Annotated[
         str | None, typer.Option(help="of learners: the column that rows share which follow one another")
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, max=100, help="of learners (default: 5)")] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="of learners, teaching (default: 3)")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="of learners, teaching, experts (default: 3)")
+    ] = None,
+    count: Annotated[int | None, typer.Option("--experts", help="of experts: how many there are (default: 8)")] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", help="of experts: to how many of them a row goes (default: 1)")
+    ] = None,
+    capacity: Annotated[
+        float | None, typer.Option(help="of experts: what each can serve, in shares of a fair load (default: 1)")
+    ] = None,
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Who coordinates: silence, a signal, a planner, full information? Or `learners`: from the planner to the crowd; or
-    `teaching`: one network under many signals.
+    `teaching`: one network under many signals; or `experts`: one network of experts under many routers.
     """
     of_learners = dict(target=target, sequence=sequence, folds=folds, seeds=seeds)
+    of_experts = {n: v for n, v in dict(experts=count, k=k, capacity=capacity).items() if v is not None}
+    if of_experts and system != experts.NAME:
+        with session.ending():
+            raise BadInput(f"--{next(iter(of_experts))} is of `catallax compare experts`: leave it out")
     if system == learners.NAME:
         with session.ending():
             if draws:
@@ -61,6 +78,12 @@ def compare(
             if draws or sequence is not None or folds is not None:
                 raise BadInput("--draws, --sequence and --folds are not of `catallax compare teaching`: leave them out")
             code = teaching.compared(file, target, seeds or teaching.SEEDS, seed, out, as_json)
+        raise typer.Exit(code)
+    if system == experts.NAME:
+        with session.ending():
+            if draws or sequence is not None or folds is not None:
+                raise BadInput("--draws, --sequence and --folds are not of `catallax compare experts`: leave them out")
+            code = experts.compared(file, target, of_experts, seeds or experts.SEEDS, seed, out, as_json)
         raise typer.Exit(code)
     with session.ending():
         given = [name for name, value in of_learners.items() if value is not None]
@@ -98,7 +121,7 @@ def frontier(
         with session.ending():
             code = teaching.frontier(file, seeds or teaching.SEEDS, seed, out, as_json)
         raise typer.Exit(code)
-    seeds = seeds or SEEDS
+    seeds = seeds or usual_seeds(system)
 
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
@@ -119,7 +142,7 @@ def lesion(
     as_json: Json = False,
 ) -> None:
     """Is there a master: what remains when some are removed, at random or the most influential?"""
-    seeds = seeds or (teaching.SEEDS if system == teaching.NAME else SEEDS)
+    seeds = seeds or usual_seeds(system)
 
     def ask(problem: Any, label: str, look: Callable) -> Any:
         from catallax import questions
@@ -136,7 +159,9 @@ def shock(
     size: Annotated[float, typer.Option(min=0, max=10, help="how much the facts change, a share")] = 0.5,
     rounds: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help=f"rounds to follow it (default: {ROUNDS}; teaching: 5 epochs)"),
+        typer.Option(
+            min=1, max=1_000_000, help=f"rounds to follow it (default: {ROUNDS}; teaching, experts: 5 epochs)"
+        ),
     ] = None,
     out: Out = None,
     as_json: Json = False,
@@ -174,6 +199,11 @@ def replicate(
 
 
 # --- what all of them share ---
+
+
+def usual_seeds(system: str) -> int:
+    """How many there are where nobody says: few of what has to learn."""
+    return SEEDS if find(system).school is None else teaching.SEEDS
 
 
 def parts_of(system: str, problem: Any) -> Any:

@@ -304,4 +304,70 @@ REFERENCES = {
   title = {On the Global Convergence of Gradient Descent for Over-parameterized Models using Optimal Transport},
   booktitle = {Advances in Neural Information Processing Systems}, volume = {31}, year = {2018}
 }""",
+    "jacobs1991adaptive": """@article{jacobs1991adaptive,
+  author = {Jacobs, Robert A. and Jordan, Michael I. and Nowlan, Steven J. and Hinton, Geoffrey E.},
+  title = {Adaptive Mixtures of Local Experts},
+  journal = {Neural Computation}, volume = {3}, number = {1}, pages = {79--87}, year = {1991}
+}""",
+    "shazeer2017outrageously": """@inproceedings{shazeer2017outrageously,
+  author = {Shazeer, Noam and Mirhoseini, Azalia and Maziarz, Krzysztof and Davis, Andy and Le, Quoc and Hinton,
+            Geoffrey and Dean, Jeff},
+  title = {Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer},
+  booktitle = {International Conference on Learning Representations}, year = {2017}
+}""",
+    "fedus2022switch": """@article{fedus2022switch,
+  author = {Fedus, William and Zoph, Barret and Shazeer, Noam},
+  title = {Switch Transformers: Scaling to Trillion Parameter Models with Simple and Efficient Sparsity},
+  journal = {Journal of Machine Learning Research}, volume = {23}, number = {120}, year = {2022}
+}""",
+    "lewis2021base": """@inproceedings{lewis2021base,
+  author = {Lewis, Mike and Bhosale, Shruti and Dettmers, Tim and Goyal, Naman and Zettlemoyer, Luke},
+  title = {{BASE} Layers: Simplifying Training of Large, Sparse Models},
+  booktitle = {Proceedings of the 38th International Conference on Machine Learning}, year = {2021}
+}""",
+    "roller2021hash": """@inproceedings{roller2021hash,
+  author = {Roller, Stephen and Sukhbaatar, Sainbayar and Szlam, Arthur and Weston, Jason},
+  title = {Hash Layers for Large Sparse Models},
+  booktitle = {Advances in Neural Information Processing Systems}, volume = {34}, year = {2021}
+}""",
+    "zhou2022mixture": """@inproceedings{zhou2022mixture,
+  author = {Zhou, Yanqi and Lei, Tao and Liu, Hanxiao and Du, Nan and Huang, Yanping and Zhao, Vincent and others},
+  title = {Mixture-of-Experts with Expert Choice Routing},
+  booktitle = {Advances in Neural Information Processing Systems}, volume = {35}, year = {2022}
+}""",
+    "wang2024auxiliary": """@misc{wang2024auxiliary,
+  author = {Wang, Lean and Gao, Huazuo and Zhao, Chenggang and Sun, Xu and Dai, Damai},
+  title = {Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts},
+  year = {2024}, note = {arXiv:2408.15664}
+}""",
+    "mcmahan2017communication": """@inproceedings{mcmahan2017communication,
+  author = {McMahan, Brendan and Moore, Eider and Ramage, Daniel and Hampson, Seth and Ag{\\"u}era y Arcas, Blaise},
+  title = {Communication-Efficient Learning of Deep Networks from Decentralized Data},
+  booktitle = {Proceedings of the 20th International Conference on Artificial Intelligence and Statistics}, year = {2017}
+}""",
+    "douillard2023diloco": """@misc{douillard2023diloco,
+  author = {Douillard, Arthur and Feng, Qixuan and Rusu, Andrei A. and Chhaparia, Rachita and Donchev, Yani and others},
+  title = {{DiLoCo}: Distributed Low-Communication Training of Language Models},
+  year = {2023}, note = {arXiv:2311.08105}
+}""",
+    "xiao2004fast": """@article{xiao2004fast,
+  author = {Xiao, Lin and Boyd, Stephen},
+  title = {Fast Linear Iterations for Distributed Averaging},
+  journal = {Systems \\& Control Letters}, volume = {53}, number = {1}, pages = {65--78}, year = {2004}
+}""",
+    "koloskova2019decentralized": """@inproceedings{koloskova2019decentralized,
+  author = {Koloskova, Anastasia and Stich, Sebastian U. and Jaggi, Martin},
+  title = {Decentralized Stochastic Optimization and Gossip Algorithms with Compressed Communication},
+  booktitle = {Proceedings of the 36th International Conference on Machine Learning}, year = {2019}
+}""",
+    "yin2018byzantine": """@inproceedings{yin2018byzantine,
+  author = {Yin, Dong and Chen, Yudong and Ramchandran, Kannan and Bartlett, Peter},
+  title = {Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates},
+  booktitle = {Proceedings of the 35th International Conference on Machine Learning}, year = {2018}
+}""",
+    "blanchard2017machine": """@inproceedings{blanchard2017machine,
+  author = {Blanchard, Peva and El Mhamdi, El Mahdi and Guerraoui, Rachid and Stainer, Julien},
+  title = {Machine Learning with Adversaries: Byzantine Tolerant Gradient Descent},
+  booktitle = {Advances in Neural Information Processing Systems}, volume = {30}, year = {2017}
+}""",
 }

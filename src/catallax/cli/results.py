@@ -65,8 +65,8 @@ def finish(
     if out is not None:
         with folders.made(out):
             write_run(columns, scene, out)
-            if system.search is not None:
-                draw_curves(answer.scenes[:-1], out)
+            if system.search is not None or system.school is not None:
+                draw_curves(ways(columns), out)
             if system.write is not None:
                 system.write(problem, whole, head["system"] if head["file"] is None else Path(head["file"]).stem, out)
             page = folders.save(answer, result, out, reproduce)
@@ -78,7 +78,7 @@ def finish(
 def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, columns: dict[str, list]) -> Any:
     """A run as an answer: one row, what is left of the signal, and its way there as pictures."""
     from catallax.core.answer import Answer, text
-    from catallax.core.scene import Bars, Scene, Series
+    from catallax.core.scene import Bars, Scene
 
     name, reached = problem.headline, text(row[problem.headline])
     headline = f"After {outcome.rounds:,} rounds: {outcome.status.sentence}; {name.replace('_', ' ')} {reached}."
@@ -87,20 +87,41 @@ def answer_of(head: dict, problem: Any, outcome: Any, row: dict, scene: Any, col
         f"{b.name}: {', '.join(f'{n} {text(float(v))}' for n, v in zip(b.labels, b.values, strict=True))}"
         for b in levels
     ]
-    at, by = ("seconds", "over the seconds of search") if "seconds" in columns else ("round", "round by round")
-    time, some = columns.get(at, []), spread(len(columns.get(at, [])), POINTS)
-    curves = [
-        Series([time[k] for k in some], [columns[n][k] for k in some], n)
-        for n in columns
-        if n not in ("round", "unrest", "seconds")
-    ][:CURVES]
-    if problem.watch():  # numbers of unlike size
-        way = tuple(Scene(f"{curve.name.replace('_', ' ').capitalize()}, {by}", (curve,)) for curve in curves)
+    if problem.watch():
+        way = tuple(ways(columns).values())
     else:
+        curves = curves_of(columns)[:CURVES]
         way = (Scene("The signal, round by round", curves),) if curves else ()
     facts = problem.words() | {"seed": head["seed"], "digest": outcome.digest()}
     label = head["system"] if head["file"] is None else f"{head['system']} ({Path(head['file']).name})"
     return Answer("run", label, [row], headline, [*notes, *outcome.notes], facts, (*way, scene))
+
+
+def curves_of(columns: dict[str, list]) -> list:
+    """A record's columns as curves over its rounds, or over the seconds of a search."""
+    from catallax.core.scene import Series
+
+    time = columns.get("seconds" if "seconds" in columns else "round", [])
+    some = spread(len(time), POINTS)
+    return [
+        Series([time[k] for k in some], [columns[n][k] for k in some], n)
+        for n in columns
+        if n not in ("round", "unrest", "seconds")
+    ]
+
+
+def ways(columns: dict[str, list]) -> dict[str, Any]:
+    """What was watched, a picture each, by name: numbers of unlike size; those of one value (price.0, price.1) share one."""
+    from catallax.core.scene import Scene, Series
+
+    by, together = "over the seconds of search" if "seconds" in columns else "round by round", {}
+    for curve in curves_of(columns):
+        name, _, part = curve.name.partition(".")
+        together.setdefault(name, []).append(Series(curve.x, curve.y, part or name))
+    return {
+        name: Scene(f"{name.replace('_', ' ').capitalize()}, {by}", curves[:CURVES])
+        for name, curves in together.items()
+    }
 
 
 def record_columns(rows: dict[str, Any] | None, labels: tuple[str, ...]) -> dict[str, list]:
@@ -140,10 +161,10 @@ def write_run(columns: dict[str, list], scene: Any, out: Path) -> None:
     save(draw(scene), out / "scene.png")
 
 
-def draw_curves(scenes: tuple, out: Path) -> None:
-    """What a search's record tells over its seconds, a picture each."""
+def draw_curves(scenes: dict[str, Any], out: Path) -> None:
+    """What a record tells over rounds or seconds, a picture each, by name."""
     from catallax.view.scene import draw
     from catallax.view.style import save
 
-    for scene in scenes:
-        save(draw(scene), out / f"{scene.items[0].name}.png")
+    for name, scene in scenes.items():
+        save(draw(scene), out / f"{name}.png")

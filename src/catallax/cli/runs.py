@@ -35,7 +35,10 @@ def run(
     seconds: Seconds = None,
     seed: Seed = 0,
     signal: Annotated[
-        str | None, typer.Option(help="of teaching: what reaches each layer (default: backpropagation)")
+        str | None,
+        typer.Option(
+            help="of teaching: what reaches each layer (default: backpropagation); of experts: the router (dual)"
+        ),
     ] = None,
     bits: Annotated[
         int | None,
@@ -61,7 +64,9 @@ def run(
         search, school = find(system).search, find(system).school
         check_optimum(system, optimum)
         if signal is not None and school is None:
-            raise BadInput(f"--signal is of `catallax run teaching`, and {system} has one signal: leave it out")
+            raise BadInput(
+                f"--signal is of `catallax run teaching` and `run experts`, and {system} has one signal: leave it out"
+            )
         if search is not None:
             seconds = search.seconds if rounds is None and seconds is None else seconds
         if tolerance is None:
@@ -200,13 +205,17 @@ def shown(
     progress: session.Progress, problem: Any, seconds: float | None, search: Search | None = None
 ) -> Callable[[Any], None]:
     """A look that shows how far a run is, in rounds, or in seconds where they end it; and what the problem watches."""
+    import numpy as np
+
     from catallax.core.answer import text
 
-    watched = list(problem.watch())
+    watched = list(problem.watch())  # numbers: a row of them would be too long to be shown
     said = None if search is None else search.words(problem)
 
     def look(frame: Any) -> None:
-        known = [name for name in watched if name in frame.values]  # none before the first row after a checkpoint
+        known = [
+            n for n in watched if n in frame.values and not np.ndim(frame.values[n])
+        ]  # none yet after a checkpoint
         words = ", ".join(f"{name.replace('_', ' ')} {text(frame.values[name])}" for name in known)
         words = said(frame.values) if said is not None and known else words
         far = (frame.round, frame.rounds) if seconds is None else (int(frame.seconds), math.ceil(seconds))

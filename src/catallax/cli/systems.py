@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from catallax.cli import teaching, tours
+from catallax.cli import experts, teaching, together, tours
 from catallax.core.errors import BadInput
 
 
@@ -26,7 +26,7 @@ class Search(NamedTuple):
 
 
 class School(NamedTuple):
-    """A system of layers that learn, in numbers of 32 bits: it is run for its epochs, under a signal that has a name.
+    """A system of layers or experts that learn, in numbers of 32 bits: it is run for its epochs, under a signal that has a name.
 
     `told(problem, signal)`: the same under another signal; `parts(problem)`: the same seen as what can be taken away.
     """
@@ -154,7 +154,7 @@ def crowd_of_neurons() -> Any:
 
 def patches(seed: int = 0) -> Any:
     """Patches that are mixtures of what three neurons look for, and a little noise."""
-    from catallax.networks.sparse_problem import example
+    from catallax.networks.sparse.problem import example
 
     return example(seed=seed)
 
@@ -301,6 +301,23 @@ SYSTEMS = {
         teaching.read,
         write=teaching.write,
         school=School(lambda problem, signal: problem.by(signal), lambda problem: problem.units()),
+    ),
+    "experts": System(
+        "experts of a network share its work: by lot, by an auxiliary loss, by price, or each for its own profit",
+        experts.example,
+        experts.SOURCES,
+        "<input>...,label (the last column, or y or target), or npz with X [rows, inputs] and y [rows]",
+        experts.read,
+        school=School(lambda problem, signal: problem.by(signal), lambda problem: problem),
+    ),
+    "together": System(
+        "members train one model together, each on rows of its own: they hear what all have learnt, and not what from",
+        together.example,
+        together.SOURCES,
+        together.COLUMNS,
+        together.read,
+        drawn=together.example,
+        write=together.write,
     ),
     "sparse": System(
         "neurons that inhibit each other by what is still unexplained: a sparse code",

@@ -72,14 +72,29 @@ class Edges:
 
 @array_item
 class Grid:
-    """A field: `values` [rows columns], row 0 at the bottom; `name` says what they are, with the unit."""
+    """A field: `values` [rows columns], row 0 at the bottom; `name` says what they are, with the unit. `rows`, `columns`: the
+    name of each, of a table of numbers; they may be left out.
+    """
 
     values: Float[np.ndarray, "rows columns"]
     name: str
+    rows: tuple[str, ...] | None
+    columns: tuple[str, ...] | None
 
-    def __init__(self, values: ArrayLike, name: str = ""):
+    def __init__(
+        self,
+        values: ArrayLike,
+        name: str = "",
+        rows: Iterable[object] | None = None,
+        columns: Iterable[object] | None = None,
+    ):
         _fill(self, axes=2, values=values)
         object.__setattr__(self, "name", name)
+        for axis, (side, labels) in enumerate((("rows", rows), ("columns", columns))):
+            named = None if labels is None else tuple(str(label) for label in labels)
+            if named is not None and len(named) != self.values.shape[axis]:
+                raise BadInput(f"Grid.{side} has {len(named)} names for {self.values.shape[axis]}: give one for each.")
+            object.__setattr__(self, side, named)
 
 
 @array_item

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from catallax.experts.market_net import MarketNet as MarketNet
     from catallax.experts.payments import bid_loss as bid_loss
     from catallax.experts.payments import own_loss as own_loss
+    from catallax.experts.problem import Mixture as Mixture
     from catallax.experts.production import ProductionNetwork as ProductionNetwork
     from catallax.experts.trade import trade_inputs as trade_inputs
     from catallax.signals.routing import clear as clear
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # name: the module that defines it
 _NAMES = {
     "MarketNet": "catallax.experts.market_net",
+    "Mixture": "catallax.experts.problem",
     "PricedExperts": "catallax.experts.layer",
     "ProductionNetwork": "catallax.experts.production",
     "bid_loss": "catallax.experts.payments",
@@ -26,7 +28,16 @@ _NAMES = {
     "trade_inputs": "catallax.experts.trade",
 }
 
-__all__ = ["MarketNet", "PricedExperts", "ProductionNetwork", "bid_loss", "clear", "own_loss", "trade_inputs"]
+__all__ = [
+    "MarketNet",
+    "Mixture",
+    "PricedExperts",
+    "ProductionNetwork",
+    "bid_loss",
+    "clear",
+    "own_loss",
+    "trade_inputs",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -93,6 +93,9 @@ def check_layers(layers: Any, teaching: Any) -> None:
         if not isinstance(layer, Layer):
             said = f"layer {number} of the chain is a {type(layer).__name__}"
             raise BadInput(f"{said}: give networks.Dense, or make a chain of Equinox modules by networks.teach")
+        if isinstance(layer, Dense) and layer.activity and not teaching.charges:
+            kind = type(teaching).__name__
+            raise BadInput(f"layer {number} has a price of activity, which {kind} does not heed: leave `activity` out")
 
 
 def row_shape(layers: tuple[Layer, ...], inputs: tuple[int, ...] | None) -> tuple[int, ...]:

@@ -2,12 +2,14 @@
 
     drive       z = x W^T + b          [batch, outputs]
     activation  y = phi(z), then, while learning, each output is dropped with chance `dropout`
+    activity    what y costs the layer: price mean_b sum_k |y_bk|, added to whatever its parameters descend along
 
 The essay's formula has no bias: `bias=False`.
 """
 
 import abc
 import dataclasses
+import functools as ft
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +20,16 @@ from jaxtyping import Array, Float
 
 from catallax.core.errors import BadInput
 
+
+def layer_normalised(z: Float[Array, "batch outputs"]) -> Float[Array, "batch outputs"]:
+    """Each row less its mean, over its standard deviation (Ba et al. 2016, equation 2, without a gain)."""
+    z = z - z.mean(axis=1, keepdims=True)
+    return z * jax.lax.rsqrt(jnp.mean(z**2, axis=1, keepdims=True) + 1e-5)
+
+
 ACTIVATIONS: dict[str, Callable] = {
     "relu": jax.nn.relu,
+    "layer norm, relu": lambda z: jax.nn.relu(layer_normalised(z)),
     "tanh": jnp.tanh,
     "sigmoid": jax.nn.sigmoid,
     "hard sigmoid": lambda z: jnp.clip(z, 0, 1),
@@ -49,6 +59,7 @@ class Dense(Layer):
 
     **Arguments:** `inputs`, `outputs`: widths; `activation`: a name of `ACTIVATIONS` or a function (None: relu, linear
     in the last layer of a chain); `bias`; `dropout`: the chance of an output to be dropped while learning;
+    `activity`: the price of a unit of output, before any is dropped (teachings that learn by gradients of y heed it);
     `objective`: see `networks.objectives`; `key`: draws the weights now rather than by the chain's seed.
     """
 
@@ -59,6 +70,7 @@ class Dense(Layer):
     outputs: int = eqx.field(static=True)
     use_bias: bool = eqx.field(static=True)
     dropout: float = eqx.field(static=True)
+    activity: float = eqx.field(static=True)
     objective: Any
 
     def __init__(
@@ -69,6 +81,7 @@ class Dense(Layer):
         *,
         bias: bool = True,
         dropout: float = 0.0,
+        activity: float = 0.0,
         objective: Any = None,
         key: Any = None,
     ) -> None:
@@ -77,10 +90,13 @@ class Dense(Layer):
                 raise BadInput(f"Dense.{name} is {width!r}: give a whole number of at least 1")
         if not 0 <= dropout < 1:
             raise BadInput(f"Dense.dropout is {dropout!r}: give a chance of at least 0 and below 1")
+        if isinstance(activity, bool) or not 0 <= activity < float("inf"):
+            raise BadInput(f"Dense.activity is {activity!r}: give a price of at least 0")
         if not (activation is None or callable(activation) or activation in ACTIVATIONS):
             raise BadInput(f"Dense.activation is {activation!r}: give a function, or one of {', '.join(ACTIVATIONS)}")
         self.inputs, self.outputs, self.use_bias, self.dropout = inputs, outputs, bool(bias), float(dropout)
         self.activation, self.objective, self.weight, self.bias = activation, objective, None, None
+        self.activity = float(activity)
         if key is not None:
             self.weight, self.bias = weights(key, inputs, outputs, self.use_bias)
 
@@ -106,7 +122,8 @@ class Dense(Layer):
 
     def activate(self, z: Float[Array, "batch outputs"], key: Any = None) -> Float[Array, "batch outputs"]:
         """y = phi(z), some of it dropped where a key is given."""
-        return self.dropped(self.phi(z), key)
+        y = self.phi(z)
+        return self.dropped(charged(y, self.activity) if self.activity else y, key)
 
     def dropped(self, y: Float[Array, "batch outputs"], key: Any = None) -> Float[Array, "batch outputs"]:
         """Outputs, some of them dropped where a key is given, the others scaled up."""
@@ -143,6 +160,15 @@ class Block(Layer):
                 given = {"key": own} if isinstance(module, eqx.Module) else {}
                 row = self.modules[number](row, **given)
         return row
+
+
+@ft.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def charged(y: Float[Array, "batch outputs"], price: Any) -> Float[Array, "batch outputs"]:
+    """y itself; what comes back to it is charged with the gradient of price mean_b sum_k |y_bk|."""
+    return y
+
+
+charged.defvjp(lambda y, price: (y, jnp.sign(y)), lambda price, sign, back: (back + price * sign / sign.shape[0],))
 
 
 def weights(key: Any, inputs: int, outputs: int, bias: bool) -> tuple[Array, Array | None]:

@@ -27,9 +27,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from catallax.core.errors import BadInput
+from catallax.core.rows import Rows
 from catallax.networks.layers import Dense
 from catallax.networks.losses import Loss
-from catallax.networks.school import Rows
 
 KINDS = ("predict", "similarity", "predsim", "reconstruct")
 LOSSES = ("cross-entropy", "squared")

@@ -27,6 +27,7 @@ from catallax.core.problem import Problem
 from catallax.core.run import run
 from catallax.core.scene import Bars, Grid, Scene
 from catallax.core.society import Society
+from catallax.io.labelled import Table, exchanged, scaled_table, table_of
 from catallax.networks.chain import Chain
 from catallax.networks.kinds import KINDS, Kind, kind_of, optimiser_of
 from catallax.networks.layers import ACTIVATIONS, Dense
@@ -36,16 +37,6 @@ from catallax.signals.teaching import Wire
 
 MOST_WIDE = 100_000  # units of a layer
 TILES = 25  # pictures of what first units look for
-
-
-class Table(NamedTuple):
-    """Inputs [rows, features] and labels [rows], to learn from and held out; the names of the classes."""
-
-    x: Any
-    y: Any
-    held_x: Any
-    held_y: Any
-    classes: tuple
 
 
 class Settings(NamedTuple):
@@ -165,7 +156,7 @@ class Lessons(Problem):
         if leak != 0:
             raise Refused("a layer learns from what it is told and reckons with no effect of its own on it")
         table, set_, kind = self.facts.table, self.facts.settings, self.kind
-        descent = optimiser_of(set_.optimiser or kind.optimiser, set_.rate or kind.rate)
+        descent = kind.descent(len(set_.widths) + 1, set_.optimiser, set_.rate)
         return enrolled(self.chain(), table.x, table.y, set_.batch, descent, (table.held_x, table.held_y), set_.bits)
 
     # --- the regimes ---
@@ -305,79 +296,11 @@ def check_settings(given: Settings) -> None:
         optimiser_of(given.optimiser or "adam", 1e-3 if given.rate is None else given.rate)
 
 
-def table_of(X: Any, y: Any, held: Any, share: float, seed: int) -> Table:
-    """Rows and classes, all checked; the held out ones drawn where none are given."""
-    x, labels = inputs(X, "X"), np.asarray(y)
-    if labels.shape != (len(x),):
-        raise BadInput(f"y has the shape {list(labels.shape)}: give one label for each of the {len(x)} rows of X")
-    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
-        raise BadInput("y holds numbers with fractions: give classes (whole numbers or words)")
-    classes, y = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise BadInput("y has one class alone: give rows of at least 2 classes")
-    if held is None:
-        out = drawn_out(y, classes, share, seed)
-        return Table(x[~out], y[~out], x[out], y[out], tuple(classes.tolist()))
-    held_x, held_labels = inputs(held[0], "held"), np.asarray(held[1])
-    if held_x.shape[1] != x.shape[1] or held_labels.shape != (len(held_x),):
-        raise BadInput(f"held must be rows of {x.shape[1]} numbers with a label each, as X and y are")
-    unknown = np.flatnonzero(~np.isin(held_labels, classes))
-    if unknown.size:
-        said = f"row {unknown[0]} of held is of the class {held_labels[unknown[0]]!r}"
-        raise BadInput(f"{said}, of which there is none to learn from: add one to y")
-    return Table(x, y, held_x, np.searchsorted(classes, held_labels), tuple(classes.tolist()))
-
-
-def scaled_table(table: Table) -> Table:
-    """Inputs less their mean, in standard deviations of the rows learnt from; one that never varies is 0."""
-    mean, spread = table.x.mean(axis=0), table.x.std(axis=0)
-    spread = np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1.0), spread, np.inf)
-    return table._replace(x=(table.x - mean) / spread, held_x=(table.held_x - mean) / spread)
-
-
-def inputs(X: Any, name: str) -> np.ndarray:
-    """Finite numbers, [rows, features]."""
-    try:
-        x = np.asarray(X, np.float64)
-    except (TypeError, ValueError):
-        raise BadInput(f"{name} holds what is no number: give numbers [rows, features]") from None
-    if x.ndim != 2 or not x.size:
-        raise BadInput(f"{name} has the shape {list(x.shape)}: give numbers [rows, features], at least one of each")
-    wrong = np.flatnonzero(~np.isfinite(x).all(axis=1))
-    if wrong.size:
-        raise BadInput(f"row {wrong[0]} of {name} holds NaN or an infinite number: leave it out or fill it in")
-    return x
-
-
-def drawn_out(y: np.ndarray, classes: np.ndarray, share: Any, seed: int) -> np.ndarray:
-    """Which rows are held out: a share of each class, at least one, bool[rows]."""
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
-        raise BadInput(f"share is {share!r}: give the share of rows to hold out, between 0 and 1")
-    random, out = np.random.default_rng([seed, 1]), np.zeros(len(y), bool)
-    for label, name in enumerate(classes.tolist()):
-        rows = np.flatnonzero(y == label)
-        count = max(1, round(share * len(rows)))
-        if count == len(rows):
-            said = f"the rows of class {name!r} ({len(rows)})"
-            raise BadInput(f"{said} are too few to learn from and hold out: give more, or leave the class out")
-        out[random.permutation(rows)[:count]] = True
-    return out
-
-
 def narrow(bits: int) -> int:
     """Bits that a number of 32 can be cut to. Raises `Refused` for more than its fraction has."""
     if bits > 24:
         raise Refused("a number of 32 bits has a fraction of 24: it is told in 1 to 24 bits, or exactly")
     return int(bits)
-
-
-def exchanged(random: np.random.Generator, count: int, size: float) -> np.ndarray:
-    """An order of `count` things in which a share of them (at least two) have all changed places, in a circle."""
-    moved = min(count, max(2, round(min(size, 1.0) * count))) if size > 0 else 0
-    some = random.permutation(count)[:moved]
-    order = np.arange(count)
-    order[np.roll(some, 1)] = some
-    return order
 
 
 # --- a school's state ---

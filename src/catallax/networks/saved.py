@@ -105,14 +105,15 @@ def layer_words(number: int, layer: Any) -> dict[str, Any]:
         raise BadInput(f"the activation of layer {number} is a function of your own: save by eqx.tree_serialise_leaves")
     if layer.objective is not None:
         raise BadInput(f"layer {number} has an objective of its own, which a file cannot hold: leave it out to save")
-    names = ("inputs", "outputs", "activation", "dropout")
+    names = ("inputs", "outputs", "activation", "dropout", "activity")
     return {name: getattr(layer, name) for name in names} | dict(bias=layer.use_bias)
 
 
 def layer_of(words: dict[str, Any]) -> Dense:
     """And back."""
     sizes = words["inputs"], words["outputs"]
-    return Dense(*sizes, words["activation"], bias=words["bias"], dropout=words["dropout"])
+    given = dict(bias=words["bias"], dropout=words["dropout"], activity=words.get("activity", 0.0))
+    return Dense(*sizes, words["activation"], **given)
 
 
 def loss_name(loss: Any) -> str:

@@ -18,14 +18,13 @@ from jaxtyping import Array, Bool, Float, Int
 from catallax.core.agent import Agent, View
 from catallax.core.channel import Channel
 from catallax.core.errors import Refused
-from catallax.core.outcome import digest
-from catallax.core.random import host_fold_in, host_key
+from catallax.core.random import host_key
+from catallax.core.rows import Rows, shuffled
 from catallax.core.society import HostSociety
 from catallax.networks.losses import Loss
 from catallax.signals.teaching import Batch, Part, Taught, Teaching, Wire
 
-ORDER = 1  # the stream of random bits that orders rows; lessons have another
-DISTORTION = 2**31  # the stream that distorts inputs: beyond those of layers
+DISTORTION = 2**31  # the stream of random bits that distorts inputs: beyond those of layers
 
 
 class Learner(Agent):
@@ -50,24 +49,6 @@ class Learner(Agent):
         if view.local.layer is None:
             part = Part(self.part.layer, part.aid)
         return Learner(part, memory, self.optimiser), None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Rows:
-    """Inputs [rows, ...] and targets [rows, ...]: facts, which a checkpoint knows by their digest and does not hold."""
-
-    x: Any
-    target: Any
-    mark: str = ""
-
-    @classmethod
-    def of(cls, x: np.ndarray, target: np.ndarray) -> "Rows":
-        """On the device that computes."""
-        return cls(jnp.asarray(x), jnp.asarray(target), digest((x, target)))
-
-    @property
-    def count(self) -> int:
-        return self.x.shape[0]
 
 
 class School(HostSociety):
@@ -163,12 +144,6 @@ class School(HostSociety):
         return dataclasses.replace(
             self, mistakes=np.float64(mistakes), least=np.float64(min(mistakes, self.least)), since=since, best=kept
         )
-
-
-def shuffled(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The order of the rows in an epoch: a hash of (seed, epoch)."""
-    words = host_fold_in(host_key(seed, epoch), np.uint32(ORDER))
-    return np.random.default_rng([int(word) for word in np.ravel(words)]).permutation(count).astype(np.int32)
 
 
 def lesson(learners: tuple, teaching: Teaching, batch: Batch, bits: int | None) -> tuple[tuple, Taught]:

@@ -11,9 +11,10 @@ import optax
 from catallax.core.errors import BadInput
 from catallax.core.outcome import Outcome, Status
 from catallax.core.record import Record
+from catallax.core.rows import Rows
 from catallax.core.run import run
 from catallax.networks.chain import Chain
-from catallax.networks.school import Learner, Rows, School
+from catallax.networks.school import Learner, School
 
 RATE = 1e-3
 

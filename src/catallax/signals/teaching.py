@@ -63,11 +63,13 @@ class Teaching(Signal):
     `alone`: a layer's update does not depend on the weights of later layers (tested: bit for bit).
     `locked`: a layer must wait for the layers behind it before it can learn from a batch (update locking).
     `sweeps`: the output is one sweep forward through the layers (else `predict` says what it is).
+    `charges`: layers learn by gradients of their outputs, and so heed the price of their own activity.
     """
 
     alone: ClassVar[bool]
     locked: ClassVar[bool]
     sweeps: ClassVar[bool] = True
+    charges: ClassVar[bool] = True
 
     def drawn(self, layer: Any, key: Any, last: bool) -> Any:
         """The layer with its parameters drawn, if it has none yet, as this kind has it begin. Default: as layers do."""

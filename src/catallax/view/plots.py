@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 
 from ..core.answer import Answer
 from ..core.errors import BadInput
-from . import frontier, style, teaching
+from . import experts, frontier, style, teaching
 from .rows import banded, caption, column, settled
 from .style import BLUE, GREEN, GREY, INK, MUTED, PAPER, REGIME, VERMILION, percent, write
 
@@ -275,6 +275,7 @@ FIGURES = {
     "shock": (shock, ("efficiency", "unrest")),
     "replicate": (replicate, ("inefficiency", "effect", "gain")),
     "sweep": (sweep, ("efficiency",)),
+    "experts": (experts.figure, ("error",)),
     "teaching": (teaching.figure, ("error",)),
     "teaching_frontier": (teaching.figure, ("error",)),
 }

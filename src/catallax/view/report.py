@@ -34,6 +34,7 @@ ASKED = {
     "allocate": "Who gets what, at which prices?",
     "label": "Who is right, and who can be trusted?",
     "learners": "Is there a master among what learns?",
+    "experts": "Who decides what each expert works on?",
     "fit": "Does a market of models forecast better than they do?",
     "forecast": "What do all of them together say?",
 }

@@ -65,6 +65,10 @@ def draw_plane(axes: "matplotlib.axes.Axes", items: list) -> None:
         image.set_clim(*finite_range(grid.values))
         if grid.name:
             write(axes, grid.values.shape[1] - 0.5, -0.5, grid.name, MUTED, by=(0, -9), ha="right")
+        for at, label in enumerate(grid.rows or ()):
+            write(axes, -0.5, at, short(label), by=(-5, 0), ha="right", size=8)
+        for at, label in enumerate(grid.columns or ()):
+            write(axes, at, grid.values.shape[0] - 0.5, short(label, 10), by=(0, 7), size=8)
     for edges in (item for item in items if isinstance(item, Edges)):
         draw_edges(axes, edges, points)
     for cloud in points:

@@ -60,7 +60,7 @@ class Inputs:
     def next(self) -> tuple[tuple, Any, Any, int]:
         """Stream, targets, an epoch's random words, the batch's number in it."""
         from catallax.core.random import host_key
-        from catallax.networks.school import shuffled
+        from catallax.core.rows import shuffled
 
         x, y = self.rows
         epoch, place = divmod(self.number, self.steps)
