@@ -48,6 +48,11 @@ def direct() -> tuple[Trial, ...]:
     return tuple(Trial(rate, "layer norm, relu", share, noise=share) for rate, share in made)
 
 
+def signs() -> tuple[Trial, ...]:
+    """Settings of random targets: a signal that never dies away keeps units at their bounds, and rates may be high."""
+    return tuple(Trial(rate, "tanh") for rate in (1e-2, 5e-3, 3e-3, 2e-2))
+
+
 def relaxing() -> tuple[Trial, ...]:
     """Settings of predictive coding: what is dropped at random is one more error that must come to rest."""
     made = [(1e-3, 0.1), (2e-3, 0.1), (5e-4, 0.1), (1e-3, 0.2)]
@@ -71,10 +76,10 @@ def own_losses() -> tuple[Trial, ...]:
     )
 
 
-def shifted(**given: Any) -> tuple[Trial, ...]:
+def shifted(dropout: float = 0.1, **given: Any) -> tuple[Trial, ...]:
     """Settings with images that move, and drives of a layer brought to one size before the relu (the paper: batch norm)."""
     made = [(1e-3, 1), (5e-4, 1), (2e-3, 1), (1e-3, 2)]
-    return tuple(Trial(rate, "layer norm, relu", 0.1, given, shift=shift) for rate, shift in made)
+    return tuple(Trial(rate, "layer norm, relu", dropout, given, shift=shift) for rate, shift in made)
 
 
 def hebbian() -> tuple[Trial, ...]:
@@ -110,7 +115,7 @@ def goodness() -> tuple[Trial, ...]:
 
 METHODS: dict[str, Method] = {
     "silence": Method("silence", common(), 6),
-    "backpropagation": Method("backpropagation", common(), 15, 1.3),
+    "backpropagation": Method("backpropagation", common(), 20, 1.3),
     "deep supervision": Method("deep-supervision", own_losses(), 10),
     "predsim": Method("predsim", own_losses(), 10),
     "backpropagation, images shifted": Method("backpropagation", shifted(), 15),
@@ -119,11 +124,12 @@ METHODS: dict[str, Method] = {
     "predict": Method("predict", common(), 6),
     "feedback alignment": Method("feedback-alignment", common(), 6),
     "direct feedback alignment": Method("direct-feedback-alignment", direct(), 15, 1.9),
-    "random targets": Method("random-targets", common("tanh"), 6, 5.0),
+    "random targets": Method("random-targets", signs(), 12, 5.0),
     "softhebb": Method("softhebb", hebbian(), 10, 3.5),
     "softhebb, hidden layers untaught": Method("softhebb", untaught(), 10),
     "forward-forward": Method("forward-forward", goodness(), 10, 2.5),
     "backpropagation, one hidden layer": Method("backpropagation", common(), 15, None, FLAT),
     "predictive coding": Method("predictive-coding", relaxing(), 20, 2.0, FLAT),
+    "predictive coding, images shifted": Method("predictive-coding", shifted(0.0, steps=8), 20, 2.0, FLAT),
     "equilibrium propagation": Method("equilibrium-propagation", settling(), 12, 2.5, FLAT),
 }

@@ -34,6 +34,7 @@ KERNELS = {
     "codes": re.compile(r"tests/networks/test_(sparse|dictionary)"),
     "routes": re.compile(r"tests/(signals/test_routing|experts/test_(layer|trade|flax))"),
     "market nets": re.compile(r"tests/experts/test_market_net"),
+    "merges": re.compile(r"tests/(merging/test_(merge|ties|methods|alignment)|cli/test_merge)"),
 }
 
 # `long`: what takes long and adds least (the same manners checked on one more estimator): `make test-all` runs it too.

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-WINGS = ("economy", "colony", "collective", "ensembles", "networks", "memory", "sparse", "experts", "market_net")
+WINGS = (
+    "economy",
+    "colony",
+    "collective",
+    "ensembles",
+    "networks",
+    "memory",
+    "sparse",
+    "experts",
+    "market_net",
+    "merging",
+)
 PAGES = ["README.md", "docs/guide.md", *(f"docs/{wing}.md" for wing in WINGS)]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what type checkers and editors see: the tables below (tests
     from catallax import experts as experts
     from catallax import io as io
     from catallax import measures as measures
+    from catallax import merging as merging
     from catallax import networks as networks
     from catallax import questions as questions
     from catallax import signals as signals
@@ -82,6 +83,7 @@ _MODULES = {
     "ensembles": "catallax.ensembles",
     "experts": "catallax.experts",
     "io": "catallax.io",
+    "merging": "catallax.merging",
     "networks": "catallax.networks",
     "view": "catallax.view",
     "testing": "catallax.testing",

@@ -5,6 +5,8 @@
     summary   what the signal hears of all actions, at its width
     total     their sum
 
+A signal whose floats travel in fewer bits than their type has says so by `packed`: then all of them count by that.
+
 A leaf counts if it follows from anything that a round moves (seen in the jaxpr, see `core.facts`): what never
 changes is known, not sent. A bool is one bit.
 """
@@ -41,11 +43,11 @@ def bits(society: Society, channel: Channel = EXACT) -> dict[str, int]:
         public = [x for x, moves in followed(society, lambda s: s.signal.public()) if moves]
         local = [x for x, moves in followed(society, lambda s: s.signal.local(s.agents)) if moves]
         summary = jax.tree.leaves(jax.eval_shape(lambda: summary_and_actions(society, make_key(0))[0]))
-    most = channel.bits or 64
+    packed = getattr(society.signal, "packed", None) or 64
     counted = {
-        "public": sum(x.size * (min(most, width(x)) if is_float(x) else width(x)) for x in public),
-        "local": sum(x.size * width(x) for x in local),
-        "summary": sum(x.size * width(x) for x in summary),
+        "public": told(public, min(channel.bits or 64, packed)),
+        "local": told(local, packed),
+        "summary": told(summary, packed),
     }
     return {**counted, "total": sum(counted.values())}
 
@@ -75,6 +77,11 @@ def on_the_host(society: HostSociety) -> tuple[list, list, list]:
         summary = signal.listen(agents.respond_all(view, host_key(0, 0))[1])
     public, local, summary = ([as_leaf(x) for x in jax.tree.leaves(x)] for x in (*view, summary))
     return public, local, summary
+
+
+def told(leaves: list, most: int) -> int:
+    """Bits of arrays whose floats are told in at most so many."""
+    return sum(x.size * (min(most, width(x)) if is_float(x) else width(x)) for x in leaves)
 
 
 def as_leaf(x: Any) -> Any:
