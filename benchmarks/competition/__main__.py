@@ -9,24 +9,20 @@ a benchmark that was interrupted goes on.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import sys
 
 from benchmarks import harness
 
-PARTS = ("language", "markets")  # a part that is not there yet is left out
 QUESTION = "Where does competition inside a network help? By the criteria of CRITERIA.md, written before the runs."
 
 
 def benchmark(options: harness.Options) -> harness.Report:
     """All parts."""
     harness.choose_device(options.device)
-    tables: list[harness.Table] = []
-    for name in PARTS:
-        if importlib.util.find_spec(f"benchmarks.competition.{name}") is not None:
-            tables += importlib.import_module(f"benchmarks.competition.{name}").benchmark_parts(options)
+    from benchmarks.competition import language, markets
+
+    tables = [*language.benchmark_parts(options), *markets.benchmark_parts(options)]
     return harness.Report(
         name="competition",
         question=QUESTION,

@@ -87,6 +87,8 @@ def run(
         if school is not None:
             rounds = rounds or (None if seconds else problem.patience)
             every = every or problem.steps
+        elif find(system).ends:
+            rounds = rounds or (None if seconds else problem.patience)
         every = every or spacing(society, rounds, seconds)
         about = dict(system=system, file=None if file is None else str(file.resolve()), leak=leak, every=every)
         about |= {} if optimum is None else dict(optimum=optimum)

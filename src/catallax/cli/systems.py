@@ -51,6 +51,7 @@ class System(NamedTuple):
     write: Callable[[Any, Any, str, Path], None] | None = None  # (problem, outcome, name, folder): beside a run's files
     search: Search | None = None
     school: School | None = None
+    ends: bool = False  # it is run for as many rounds as the problem itself says
 
 
 def economy() -> Any:
@@ -318,6 +319,7 @@ SYSTEMS = {
         together.read,
         drawn=together.example,
         write=together.write,
+        ends=True,
     ),
     "sparse": System(
         "neurons that inhibit each other by what is still unexplained: a sparse code",
