@@ -52,6 +52,7 @@ def test_choice_is_deneubourgs_closed_form(laid, exponent, data):
     assert not share[~allowed].any()
 
 
+@pytest.mark.long
 def test_huge_attraction_and_exponent_1_is_no_choice_at_all():
     shares = bridge_shares(2.0, exponent=1.0, attraction=1e7)
     assert shares.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(200 * 700))
@@ -60,6 +61,7 @@ def test_huge_attraction_and_exponent_1_is_no_choice_at_all():
 # --- the double bridge ---
 
 
+@pytest.mark.long
 def test_equal_branches_break_symmetry_without_taking_sides():
     shares = bridge_shares(1.0)
     first, second = (shares > 0.8).sum(), (shares < 0.2).sum()
@@ -74,6 +76,7 @@ def test_most_colonies_choose_the_short_branch_and_a_linear_choice_does_not():
     assert (bridge_shares(2.0, exponent=0.5) > 0.8).mean() < 0.02
 
 
+@pytest.mark.long
 def test_a_short_branch_opened_later_is_used_by_those_who_turn_and_by_no_others():
     def late(turning: float) -> np.ndarray:
         bridge = ShortestPath.double_bridge(2.0, length=10, ants=50, colonies=60, turning=turning)

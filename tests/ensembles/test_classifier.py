@@ -187,6 +187,7 @@ def test_the_order_of_rows_does_not_matter(wine):
     np.testing.assert_allclose(other.predict_proba(Z), one.predict_proba(Z), atol=1e-6)
 
 
+@pytest.mark.long
 def test_jobs_change_nothing(wine):
     X, y, Z, _ = wine
     one = MarketClassifier(two(), market="em", cv=2).fit(X, y)

@@ -282,6 +282,7 @@ def test_settings_that_make_no_sense_are_refused(digits, given, said):
         MarketNet(given.pop("modules", unlike()), **given).fit(*digits[:2])
 
 
+@pytest.mark.long
 def test_networks_come_to_share_out_the_kinds_of_input():
     """Nobody tells them that there are two kinds."""
     X, y = load_digits(n_class=4, return_X_y=True)

@@ -126,6 +126,7 @@ def test_a_neuron_is_drawn_alike_at_every_width():
     assert abs(float(jnp.std(many.weights)) - FEATURES**-0.5) < 0.01 and abs(float(jnp.mean(many.out))) < 0.03
 
 
+@pytest.mark.long
 def test_reckoning_with_the_own_effect_matters_less_the_more_there_are():
     moved = []
     for copies in (8, 32):
@@ -194,6 +195,7 @@ def test_a_residual_of_few_bits_teaches_less():
     assert rows["1 bit"] < rows["8 bits"] and abs(rows["8 bits"] - rows["exact"]) < 0.02
 
 
+@pytest.mark.long
 def test_no_neuron_is_a_master():
     answer = lesion(network(neurons=32), fractions=(0.25,), seeds=1)
     assert all(r["recovered"] > 0.8 for r in answer.rows)
