@@ -6,15 +6,13 @@ Shapley value: the mean, over all orders in which members may enter, of what the
 who are not in are silent, the others trade as they have learnt to; nobody in: all outcomes cost the same.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
-from math import factorial
 
 import numpy as np
 
 from catallax.ensembles.offers import Array, Offers, log_score
 from catallax.ensembles.rules.price import Price
+from catallax.measures import power
 
 EXACT = 8  # members: 256 markets
 
@@ -29,7 +27,7 @@ class Influence:
     @property
     def effective_members(self) -> float:
         """How many members of equal influence would be as concentrated."""
-        return float(1 / np.square(list(self.shares.values())).sum())
+        return power.effective_number(list(self.shares.values()))
 
     @property
     def largest(self) -> tuple[str, float]:
@@ -41,31 +39,8 @@ class Influence:
 def shapley(price: Price, offers: Offers, *, samples: int = 200, seed: int = 0) -> Array:
     """Each member's part in the mean log score over that of no knowledge, [members]: exact to 8 members, else sampled."""
     members = offers.shape[1]
-    known: dict[frozenset[int], float] = {}
-
-    def worth(present: frozenset[int]) -> float:
-        if present not in known:
-            known[present] = _worth(price, offers, present)
-        return known[present]
-
-    if members <= EXACT:
-        return np.array([_exact(worth, member, members) for member in range(members)])
-    random, total = np.random.default_rng(seed), np.zeros(members)
-    for _ in range(samples):
-        present: frozenset[int] = frozenset()
-        for member in random.permutation(members).tolist():
-            total[member] += worth(present | {member}) - worth(present)
-            present = present | {member}
-    return total / samples
-
-
-def _exact(worth: Callable[[frozenset[int]], float], member: int, members: int) -> float:
-    others = [other for other in range(members) if other != member]
-    value = 0.0
-    for size in range(members):
-        part = factorial(size) * factorial(members - size - 1) / factorial(members)
-        value += part * sum(worth(frozenset(s) | {member}) - worth(frozenset(s)) for s in combinations(others, size))
-    return value
+    drawn = None if members <= EXACT else samples
+    return power.shapley(lambda present: _worth(price, offers, frozenset(present)), members, drawn, seed=seed).values
 
 
 def _worth(price: Price, offers: Offers, present: frozenset[int]) -> float:
