@@ -39,7 +39,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import sys
 import warnings
 from collections.abc import Callable
@@ -158,15 +157,8 @@ def shape_of(said: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 
 def kept(name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What was found under this name, or is found now and kept."""
-    path = RUNS / f"{name}.json"
-    if not path.is_file():
-        found = find()
-        RUNS.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".part").write_text(json.dumps(found))
-        path.with_suffix(".part").replace(path)
-        harness.say(name, {key: value for key, value in found.items() if key.startswith("test")})
-    return json.loads(path.read_text())
+    """What a run found."""
+    return harness.kept(RUNS / f"{name}.json", find)
 
 
 def one(arm: Arm, labels: int, epochs: int, seed: int) -> dict[str, Any]:

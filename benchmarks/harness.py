@@ -56,6 +56,18 @@ def parse(arguments: Sequence[str] | None = None, description: str = "") -> Opti
     return Options(**vars(parser.parse_args(arguments)))
 
 
+def kept(path: Path, find: Callable[[], Any]) -> Any:
+    """What was found and written to this file (JSON), or is found now and kept: a benchmark that was cut off goes on."""
+    if not path.is_file():
+        found = find()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(found), encoding="utf-8")
+        part.replace(path)
+        say(path.stem)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def choose_device(device: str) -> str:
     """Bind JAX to `device` and return what it found, in words. To be called before any JAX computation.
 

@@ -11,7 +11,6 @@ a benchmark that was interrupted goes on.
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -69,13 +68,7 @@ def kept(name: str, find: Callable[[], Weights]) -> Weights:
 
 def kept_numbers(name: str, find: Callable[[], Any]) -> Any:
     """Numbers and words likewise."""
-    path = RUNS / f"{name}.json"
-    if not path.is_file():
-        found = find()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".part").write_text(json.dumps(found))
-        path.with_suffix(".part").replace(path)
-    return json.loads(path.read_text())
+    return harness.kept(RUNS / f"{name}.json", find)
 
 
 def tag(size: Size, seed: int) -> str:

@@ -14,7 +14,6 @@ layer's). Every run is kept in benchmarks/.runs, so that a benchmark that was in
 from __future__ import annotations
 
 import functools
-import json
 import statistics
 import sys
 import time
@@ -120,15 +119,8 @@ def taught(method: Method, trial: Trial, rows: tuple, epochs: int, seed: int, bi
 
 
 def kept(name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What was found under this name, or is found now and kept."""
-    path = RUNS / f"{name}.json"
-    if not path.is_file():
-        found = find()
-        RUNS.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".part").write_text(json.dumps(found))
-        path.with_suffix(".part").replace(path)
-        harness.say(name, found)
-    return json.loads(path.read_text())
+    """What a run found."""
+    return harness.kept(RUNS / f"{name}.json", find)
 
 
 def tag(method: Method, *more: Any) -> str:

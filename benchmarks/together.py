@@ -11,7 +11,6 @@ a benchmark that was interrupted goes on. No time is measured here but the compi
 from __future__ import annotations
 
 import functools
-import json
 import statistics
 import sys
 import time
@@ -36,18 +35,13 @@ ATTACKS = ("flip", "noise", "huge", "nan")
 
 
 def kept(name: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """A run's figures, from the file if it was made before."""
-    path = RUNS / f"{name}.json"
-    if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
-    began = time.process_time()
-    found = find() | {"processor seconds": round(time.process_time() - began, 1)}
-    RUNS.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(found), encoding="utf-8")
-    part.replace(path)
-    harness.say(name, found)
-    return found
+    """What a run found, and the processor seconds that it took."""
+
+    def timed() -> dict[str, Any]:
+        began = time.process_time()
+        return find() | {"processor seconds": round(time.process_time() - began, 1)}
+
+    return harness.kept(RUNS / f"{name}.json", timed)
 
 
 @functools.cache

@@ -6,7 +6,6 @@ Every run is kept under benchmarks/.runs/competition by a digest of all that it 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -56,15 +55,8 @@ def arm(router: str, name: str = "", hidden: Any = None, of: Any = None, **more:
 
 
 def kept(name: str, given: Any, find: Callable[[], Found]) -> Found:
-    """What was found for `given`, or is found now and kept."""
-    path = RUNS / f"{name}-{hashlib.sha256(repr(given).encode()).hexdigest()[:12]}.json"
-    if not path.is_file():
-        found = find()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(found))
-        part.replace(path)
-    return json.loads(path.read_text())
+    """What was found for `given`."""
+    return harness.kept(RUNS / f"{name}-{hashlib.sha256(repr(given).encode()).hexdigest()[:12]}.json", find)
 
 
 class Question(NamedTuple):

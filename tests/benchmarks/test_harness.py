@@ -66,3 +66,13 @@ def test_every_named_benchmark_is_there():
     places = {name: (harness.HERE / f"{name}.py", harness.HERE / name / "__main__.py") for name in BENCHMARKS}
     missing = [name for name, files in places.items() if not any(file.is_file() for file in files)]
     assert missing == []
+
+
+def test_what_was_found_is_kept_and_what_failed_is_not(tmp_path):
+    path, found = tmp_path / "runs" / "one.json", iter([{"a": 1.5}])
+    with pytest.raises(ZeroDivisionError):
+        harness.kept(path, lambda: 1 / 0)
+    assert not path.exists()
+    assert harness.kept(path, lambda: next(found)) == {"a": 1.5}
+    assert harness.kept(path, lambda: next(found)) == {"a": 1.5}  # or there would be no next one
+    assert [file.name for file in path.parent.iterdir()] == ["one.json"]

@@ -41,6 +41,12 @@ def test_bars_and_series_have_panels_of_their_own(words):
     assert {"wheat", "iron", "price", "not known", "Anderson", "Newton"} <= set(words(drawn).split("\n"))
 
 
+def test_no_two_of_a_dozen_curves_look_alike():
+    drawn = draw(Scene("Prices", [Series([0, 1], [k, k + 1], f"expert {k}") for k in range(12)]))
+    looks = [(line.get_color(), line.is_dashed()) for line in drawn.axes[0].lines if len(line.get_xdata()) > 1]
+    assert len(looks) == len(set(looks)) == 12
+
+
 def test_a_crowd_is_rasterised_and_unlabelled(words):
     crowd = Points(np.arange(5000), np.zeros(5000), label=[f"ant {n}" for n in range(5000)])
     drawn = draw(Scene("Ants", (crowd,)))

@@ -23,15 +23,14 @@ import optax
 
 from catallax.core.errors import BadInput, Refused
 from catallax.core.outcome import Outcome
-from catallax.core.problem import Problem
 from catallax.core.rows import Rows
-from catallax.core.run import run
 from catallax.core.scene import Bars, Grid, Scene
+from catallax.core.schooled import Schooled
 from catallax.core.society import Society
 from catallax.experts.controls import Affine, Network, router_of
 from catallax.experts.layer import PricedExperts
 from catallax.experts.learning import SINGLE, Learning
-from catallax.io.labelled import Table, exchanged, scaled_table, table_of
+from catallax.io.labelled import Table, scaled_table, table_of
 from catallax.measures.specialisation import dead, load_entropy, max_violation, mutual_information
 
 MOST = 100_000  # of whatever is counted in a setting
@@ -70,7 +69,7 @@ class Facts:
         return learnt, held
 
 
-class Mixture(Problem):
+class Mixture(Schooled):
     """Labelled rows, experts, and the router that says which expert works on which row.
 
     **Arguments:** `X` [rows, features] numbers; `y` [rows] labels (whole numbers or words); `held`: rows (X, y) to be judged on
@@ -117,25 +116,13 @@ class Mixture(Problem):
         table = scaled_table(table) if scaled else table
         self.facts = Facts(table, named)
 
-    @property
-    def steps(self) -> int:
-        """Rounds of an epoch."""
-        return max(1, len(self.facts.table.y) // min(self.facts.settings.batch, len(self.facts.table.y)))
-
-    @property
-    def patience(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The rounds of all epochs."""
-        return self.facts.settings.epochs * self.steps
-
     def by(self, router: str | None = None, **changed: Any) -> "Mixture":
         """The same rows under other settings: another router, `experts`, `bits`, `seed`, ..."""
-        changed |= {} if router is None else dict(router=router)
-        unknown = [name for name in changed if name not in Settings._fields]
-        if unknown:
-            raise BadInput(f"there is no setting {unknown[0]!r}: give one of {', '.join(Settings._fields)}")
-        settings = self.facts.settings._replace(**changed)
+        return self.under(**changed, **({} if router is None else dict(router=router)))
+
+    def having(self, table: Any, settings: Any) -> "Mixture":
         check_settings(settings)
-        return Mixture(Facts(self.facts.table, settings))
+        return Mixture(Facts(table, settings))
 
     # --- the network ---
 
@@ -171,10 +158,6 @@ class Mixture(Problem):
     def contest(self, leak: float = 1.0) -> Outcome:
         """Refused: see the head of this file."""
         raise Refused("a row that knew all bids and loads would be the planner: there is no full information beside it")
-
-    def taught(self) -> Outcome:
-        """All epochs, one after the other."""
-        return run(self, self.patience, self.facts.settings.seed)
 
     # --- what an outcome means ---
 
@@ -229,19 +212,6 @@ class Mixture(Problem):
             value if np.ndim(value) == 0 else np.tile(value, copies) for value in (set_.capacity, set_.costs)
         )
         return self.by(experts=copies * set_.experts, capacity=room, costs=costs)
-
-    def shocked(self, key: Any, size: float, what: str = "inputs") -> "Mixture":
-        """A share `size` of the inputs change places ("inputs"), or as many of the classes their names ("labels")."""
-        if what not in ("inputs", "labels"):
-            raise BadInput(f"what is {what!r}: inputs change places, or labels do")
-        random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
-        table = self.facts.table
-        order = exchanged(random, table.x.shape[1] if what == "inputs" else len(table.classes), size)
-        if what == "inputs":
-            table = table._replace(x=table.x[:, order], held_x=table.held_x[:, order])
-        else:
-            table = table._replace(y=order[table.y], held_y=order[table.held_y])
-        return Mixture(Facts(table, self.facts.settings))
 
     def carried(self, old: Society, keep: Any = None) -> Any:
         """What `old` has learnt, on these rows; of its experts those that are kept, at their old prices."""

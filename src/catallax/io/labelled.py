@@ -16,6 +16,16 @@ class Table(NamedTuple):
     held_y: Any
     classes: tuple
 
+    def disturbed(self, random: np.random.Generator, size: float, what: str) -> "Table":
+        """A share `size` of the inputs have changed places ("inputs"), or as many of the classes their names ("labels")."""
+        if what not in ("inputs", "labels"):
+            raise BadInput(f"what is {what!r}: inputs change places, or labels do")
+        if what == "inputs":
+            order = exchanged(random, self.x.shape[1], size)
+            return self._replace(x=self.x[:, order], held_x=self.held_x[:, order])
+        order = exchanged(random, len(self.classes), size)
+        return self._replace(y=order[self.y], held_y=order[self.held_y])
+
 
 def table_of(X: Any, y: Any, held: Any, share: float, seed: int) -> Table:
     """Rows and classes, all checked; the held out ones drawn where none are given."""

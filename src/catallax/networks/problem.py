@@ -18,16 +18,14 @@ from threading import Lock
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
-import jax
 import numpy as np
 
 from catallax.core.errors import BadInput, Refused
 from catallax.core.outcome import Outcome
-from catallax.core.problem import Problem
-from catallax.core.run import run
 from catallax.core.scene import Bars, Grid, Scene
+from catallax.core.schooled import Schooled
 from catallax.core.society import Society
-from catallax.io.labelled import Table, exchanged, scaled_table, table_of
+from catallax.io.labelled import Table, scaled_table, table_of
 from catallax.networks.chain import Chain
 from catallax.networks.kinds import KINDS, Kind, kind_of, optimiser_of
 from catallax.networks.layers import ACTIVATIONS, Dense
@@ -69,7 +67,7 @@ class Facts:
         return self.found[name]
 
 
-class Lessons(Problem):
+class Lessons(Schooled):
     """Rows, layers of units, and the kind of teaching that coordinates the layers.
 
     **Arguments:** `X` [rows, features] numbers; `y` [rows] labels (whole numbers or words); `held`: rows (X, y) to be judged
@@ -116,25 +114,13 @@ class Lessons(Problem):
         """The kind of teaching."""
         return kind_of(self.facts.settings.signal)
 
-    @property
-    def steps(self) -> int:
-        """Rounds of an epoch."""
-        return max(1, len(self.facts.table.y) // min(self.facts.settings.batch, len(self.facts.table.y)))
-
-    @property
-    def patience(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """The rounds of all epochs."""
-        return self.facts.settings.epochs * self.steps
-
     def by(self, signal: str | None = None, **changed: Any) -> "Lessons":
         """The same rows under other settings: another kind of teaching, `bits`, `seed`, `widths`, ..."""
-        changed |= {} if signal is None else dict(signal=signal)
-        unknown = [name for name in changed if name not in Settings._fields]
-        if unknown:
-            raise BadInput(f"there is no setting {unknown[0]!r}: give one of {', '.join(Settings._fields)}")
-        settings = self.facts.settings._replace(**changed)
+        return self.under(**changed, **({} if signal is None else dict(signal=signal)))
+
+    def having(self, table: Any, settings: Any) -> "Lessons":
         check_settings(settings)
-        return Lessons(Facts(self.facts.table, settings))
+        return Lessons(Facts(table, settings))
 
     # --- the network ---
 
@@ -176,10 +162,6 @@ class Lessons(Problem):
         raise Refused(
             "layers have no ends of their own to pursue against each other: full information is the planner's"
         )
-
-    def taught(self) -> Outcome:
-        """All epochs, one after the other."""
-        return run(self, self.patience, self.facts.settings.seed)
 
     # --- what an outcome means ---
 
@@ -232,20 +214,6 @@ class Lessons(Problem):
         raise Refused(
             "layers are not alike, so there are none to have more of: have more hidden units, by Lessons.units()"
         )
-
-    def shocked(self, key: Any, size: float, what: str = "inputs") -> "Lessons":
-        """A share `size` of the inputs change places ("inputs"), or as many of the classes their names ("labels")."""
-        if what not in ("inputs", "labels"):
-            raise BadInput(f"what is {what!r}: inputs change places, or labels do")
-        random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
-        table = self.facts.table
-        among = table.x.shape[1] if what == "inputs" else len(table.classes)
-        order = exchanged(random, among, size)
-        if what == "inputs":
-            table = table._replace(x=table.x[:, order], held_x=table.held_x[:, order])
-        else:
-            table = table._replace(y=order[table.y], held_y=order[table.held_y])
-        return Lessons(Facts(table, self.facts.settings))
 
     def carried(self, old: Society, keep: Any = None) -> Any:
         """A school on these rows whose layers are those of `old`, and are taught by its matrices."""

@@ -139,11 +139,14 @@ def draw_bars(axes: "matplotlib.axes.Axes", bars: Bars) -> None:
 
 
 def draw_series(axes: "matplotlib.axes.Axes", series: list) -> None:
-    """Curves named at their ends; a hollow dot where each starts and a full one where it ends."""
+    """Curves named at their ends, dashed where colours come round again; a hollow dot at each start, a full one at the end."""
     ends = []
     for number, curve in enumerate(series):
         colour = PALETTE[number % len(PALETTE)]
-        axes.plot(curve.x, curve.y, color=colour, linewidth=1.8, rasterized=len(curve.x) > 10 * MANY)
+        style_of = "-" if number < len(PALETTE) else (0, (4, 2))
+        axes.plot(
+            curve.x, curve.y, color=colour, linestyle=style_of, linewidth=1.8, rasterized=len(curve.x) > 10 * MANY
+        )
         known = np.flatnonzero(np.isfinite(curve.x) & np.isfinite(curve.y))
         if known.size:
             first, last = known[0], known[-1]

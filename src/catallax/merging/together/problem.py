@@ -356,7 +356,7 @@ class Together(Problem):
         set_ = self.facts.settings
         measure = {"accuracy": "accuracy on rows held out", "r2": "R² on rows held out"}.get(self.headline, "score")
         size = f"{self.facts.members} members, a model of {set_.form.numbers:,} numbers"
-        return dict(signal="merged model", measure=measure, population=size)
+        return dict(signal="merged weight", measure=measure, population=size)
 
     def scene(self, society: Society) -> Scene:
         """Each member's influence and own score, and the graph of neighbours."""
