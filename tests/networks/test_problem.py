@@ -42,6 +42,12 @@ def learnt(lessons):
     return lessons.taught()
 
 
+def test_it_is_taught_all_epochs_and_no_round_more(lessons, learnt):
+    table = lessons.facts.table
+    assert lessons.steps == len(table.y) // 32 > 1
+    assert learnt.rounds == lessons.patience == 8 * lessons.steps
+
+
 def test_laws(easy):
     bad = [
         lambda: Lessons(X[:, 0], Y),
