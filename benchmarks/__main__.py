@@ -1,8 +1,8 @@
 """Run every benchmark and keep what they found: `python -m benchmarks [NAME ...] [--quick] [--device cpu|gpu] [--json]`.
 
 Each benchmark runs in a process of its own, so that no benchmark finds threads, caches or a device left by
-another, and one that fails costs one section, not the run. A full run keeps its report in benchmarks/results/
-and writes benchmarks/RESULTS.md of all that are kept, one section a benchmark, each with its own date and
+another, and one that fails costs one section, not the run. A full run keeps each report in benchmarks/results/
+as it comes and writes benchmarks/RESULTS.md of all that are kept, one section a benchmark, each with its own date and
 machine; a quick one prints and leaves the kept results alone.
 """
 
@@ -70,15 +70,15 @@ def main() -> int:
         harness.say(f"{name}: {BENCHMARKS[name]}")
         found[name], ended_well = run_one(name, options)
         well &= ended_well
+        if not options.quick:
+            keep({name: found[name]})
+            harness.say("written: benchmarks/RESULTS.md")
     text = "\n".join(section(name, report) for name, report in found.items())
     if options.json:
         whole = {k: {"failed": r} if isinstance(r, str) else json.loads(r.json()) for k, r in found.items()}
         print(json.dumps(whole, indent=1))
     else:
         print(text)
-    if not options.quick:
-        keep(found)
-        harness.say("written: benchmarks/RESULTS.md")
     return int(not well)
 
 

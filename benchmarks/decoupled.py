@@ -43,7 +43,7 @@ class Sizes(NamedTuple):
     seeds: int
 
 
-FULL, QUICK = Sizes(512, 60_000, 30.0, 3), Sizes(64, 2_000, 3.0, 1)
+FULL, QUICK = Sizes(512, 60_000, 15.0, 3), Sizes(64, 2_000, 3.0, 1)
 
 
 def chain_of(teaching: Any, sizes: Sizes, seed: int) -> Any:

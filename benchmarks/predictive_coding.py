@@ -67,7 +67,7 @@ def rows_of(
     for name, size in (("catallax", SIZE), ("catallax, own size", None)):
         harness.say(f"  {about['network']}, {steps} steps, {name}")
         seconds, rest = ours(sizes, steps, size, lessons, repeats)
-        rows.append(about | {"library": name} | rate(seconds, lessons) | {"left |dF/dx|": rest})
+        rows.append(about | {"library": name} | rate(seconds, lessons) | {"left dF/dx": rest})
     for name, peer in PEERS.items():
         harness.say(f"  {about['network']}, {steps} steps, {name}")
         asked = {"sizes": sizes, "steps": steps, "size": SIZE, "batch": BATCH, "lessons": lessons, "repeats": repeats}

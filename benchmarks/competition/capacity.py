@@ -10,13 +10,26 @@ import numpy as np
 from benchmarks import harness
 from benchmarks.competition import inputs
 from benchmarks.competition.routed import BATCH, Judged, Rows, Shape, Terms, multiplications
-from benchmarks.competition.trials import RATES, ROUTERS, Found, Question, arm, compared, judgement
+from benchmarks.competition.trials import (
+    RATES,
+    ROUTERS,
+    Arm,
+    Claim,
+    Found,
+    Question,
+    Runs,
+    answered,
+    arm,
+    found_at,
+)  # fmt: skip
 
-EIGHT, SEATS = Shape(), BATCH // 8
-UNEQUAL = (2, 2, 4, 4, 8, 8, 16, 16)
-COSTS = tuple(0.2 * h / 16 for h in UNEQUAL)  # nats a token
+SEATS = BATCH // 8
+SIZES = np.array((2, 2, 4, 4, 8, 8, 16, 16)) / 16  # of the largest expert
+COSTS = tuple((0.2 * SIZES).tolist())  # nats a token
 CALL = (0.3,) * 8
 NOBODY = -1
+FREELY = "free at the end"  # what is found where whoever had to buy may refuse
+LOT, REFUSES = "by lot, at the market's share", "own, may refuse once it has learnt (post hoc)"
 
 
 def rows(seed: int, test: bool, shares: tuple[float, ...] = inputs.EVEN, experts: int = 8) -> tuple[Rows, Rows]:
@@ -53,7 +66,7 @@ def outcome(judged: Judged, choice: np.ndarray) -> Found:
 # --- (a) -----------------------------------------------------------------------------------------------------------------
 
 
-def within_capacity(judged: Judged, rows: Rows, terms: Terms) -> Found:
+def within_capacity(judged: Judged, rows: Rows, terms: Terms, shape: Shape) -> Found:
     """First come first served, and each batch cleared exactly where there are bids."""
     from catallax.measures import specialisation
 
@@ -65,7 +78,7 @@ def within_capacity(judged: Judged, rows: Rows, terms: Terms) -> Found:
         "log-loss if cleared": cleared,
         "dropped %": float(100 * (found == NOBODY).mean()),
         "MaxVio": specialisation.max_violation(np.bincount(choice, minlength=8)),
-        "multiplications": multiplications(terms, 16, rows.x.shape[1], EIGHT),
+        "multiplications": multiplications(terms, shape.hidden, rows.x.shape[1], shape),
     }
 
 
@@ -77,26 +90,39 @@ def cleared_batches(bids: np.ndarray) -> np.ndarray:
     return np.concatenate([clear(part, SEATS).assignment[:, 0] for part in parts])
 
 
-def hard(seeds: tuple[int, ...], steps: int) -> harness.Table:
+BIDDERS = ("price", "own", "auxiliary", "sign", "greedy")
+LATER = ("own, prices 0 (post hoc)", "auxiliary, weights .1 and 1 (post hoc)")
+
+
+def hard(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness.Table:
     """(a)"""
     uneven = functools.partial(rows, shares=inputs.UNEVEN)
-    question = Question("capacity", EIGHT, uneven, within_capacity, "log-loss", seeds, steps)
-    names = ("price", "own", "auxiliary", "sign", "greedy", "hash", "random")
-    arms = [arm(name, seats=SEATS) for name in names]
-    later = [arm("own", "own, prices 0 (post hoc)", seats=SEATS, dual=0.0)]
-    heavier = [one._replace(auxiliary=10 * one.auxiliary) for one in arms[2].trials]
-    later.append(arms[2]._replace(name="auxiliary, weights .1 and 1 (post hoc)", trials=tuple(heavier)))
-    found = question.found([*arms, *later])
+
+    def made(units: int) -> tuple[Question, list[Arm]]:
+        shape = Shape(hidden=units)
+        score = functools.partial(within_capacity, shape=shape)
+        arms = [arm(name, seats=SEATS) for name in (*BIDDERS, "hash", "random")]
+        heavier = tuple(one._replace(auxiliary=10 * one.auxiliary) for one in arms[2].trials)
+        arms += [arm("own", LATER[0], seats=SEATS, dual=0.0), Arm(LATER[1], heavier)]
+        return Question("capacity", shape, uneven, score, "log-loss", seeds, steps), arms
+
     rivals = ["auxiliary", "sign", "hash", "greedy"]
-    notes = [judgement(found, "log-loss", market, rivals) for market in ("price", "own")]
-    notes += [
-        "Added after the others had been seen. " + judgement(found, "log-loss", "own", [one.name for one in later])
-    ]
-    bidders = names[:5]
-    either = {name: [{"loss": one["log-loss if cleared"]} for one in found[name]] for name in bidders}
-    either |= {f"{name}, first come": [{"loss": one["log-loss"]} for one in found[name]] for name in bidders}
-    notes += ["Batches cleared at the end. " + judgement(either, "loss", n, [f"{n}, first come"]) for n in bidders]
-    return harness.Table("(a) Hard capacity: who finds no seat is dropped", compared(found, "log-loss", "price"), notes)
+    claims = [Claim("", market, rivals, "log-loss") for market in ("price", "own")]
+    claims.append(Claim("Added after the others had been seen.", "own", list(LATER), "log-loss"))
+    claims += [Claim("Batches cleared at the end.", n, [first(n)], "loss", either_way) for n in BIDDERS]
+    title = "(a) Hard capacity: who finds no seat is dropped"
+    return answered(title, {w: found_at(made, w) for w in widths}, "log-loss", "price", claims)
+
+
+def first(name: str) -> str:
+    """An arm whose tokens are served first come first served."""
+    return f"{name}, first come"
+
+
+def either_way(found: Runs) -> Runs:
+    """Each bidder's loss where batches are cleared, and where who comes first is served first."""
+    cleared = {name: [{"loss": one["log-loss if cleared"]} for one in found[name]] for name in BIDDERS}
+    return cleared | {first(name): [{"loss": one["log-loss"]} for one in found[name]] for name in BIDDERS}
 
 
 # --- (b) and (e) ---------------------------------------------------------------------------------------------------------
@@ -106,7 +132,7 @@ def less_cost(judged: Judged, rows: Rows, terms: Terms, costs: tuple[float, ...]
     """What was bought, what it cost, and the two together: welfare is minus that."""
     choice = wanted(judged, terms)
     freely = wanted(judged, terms._replace(opt_out=terms.own))
-    return less(judged, choice, costs) | {"free at the end": less(judged, freely, costs)}
+    return less(judged, choice, costs) | {FREELY: less(judged, freely, costs)}
 
 
 def less(judged: Judged, choice: np.ndarray, costs: tuple[float, ...]) -> Found:
@@ -122,61 +148,70 @@ def less(judged: Judged, choice: np.ndarray, costs: tuple[float, ...]) -> Found:
     }
 
 
-def costly(seeds: tuple[int, ...], steps: int) -> harness.Table:
+def costly(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness.Table:
     """(b)"""
     score = functools.partial(less_cost, costs=COSTS)
-    question = Question("costs", EIGHT, rows, score, "loss + cost", seeds, steps)
     blind = ["auxiliary", "greedy", "sign", "hash"]
-    arms = [arm("own", hidden=UNEQUAL, cost=COSTS, dual=0.0)]
-    arms += [arm(name, hidden=UNEQUAL) for name in (*blind, "random")]
-    known = ROUTERS["greedy"][0]._replace(cost=COSTS)
-    trials = tuple(known._replace(charge=w, rate=r) for w in (1.0, 3.0) for r in RATES)
-    arms.append(arm("greedy", "greedy, costs in the loss", UNEQUAL)._replace(trials=trials))
-    later = arm("own", "own, prices for fair loads too (post hoc)", hidden=UNEQUAL, cost=COSTS)
-    found = question.found([*arms, later])
-    for runs in found.values():
-        for one in runs:
-            one.pop("free at the end", None)
-    apart = judgement(found, question.aim, "own", ["greedy, costs in the loss"])
-    notes = [
-        judgement(found, question.aim, "own", blind),
-        f"Beside a router that is no market and knows the costs. {apart}",
-        "Added after the others had been seen. " + judgement(found, question.aim, later.name, [*blind, arms[-1].name]),
+    known, later = "greedy, costs in the loss", "own, prices for fair loads too (post hoc)"
+    priced = ROUTERS["greedy"][0]._replace(cost=COSTS)
+    charged = tuple(priced._replace(charge=w, rate=r) for w in (1.0, 3.0) for r in RATES)
+
+    def made(units: int) -> tuple[Question, list[Arm]]:
+        sizes = tuple((units * SIZES).astype(int).tolist())
+        arms = [arm("own", hidden=sizes, cost=COSTS, dual=0.0)]
+        arms += [arm(name, hidden=sizes) for name in (*blind, "random")]
+        arms += [Arm(known, charged, sizes), arm("own", later, sizes, cost=COSTS)]
+        return Question("costs", Shape(hidden=units), rows, score, "loss + cost", seeds, steps), arms
+
+    aim = "loss + cost"
+    claims = [
+        Claim("", "own", blind, aim),
+        Claim("Beside a router that is no market and knows the costs.", "own", [known], aim),
+        Claim("Added after the others had been seen.", later, [*blind, known], aim),
     ]
-    return harness.Table("(b) Experts of unequal cost", compared(found, question.aim, "own"), notes)
+    by_width = {w: without_freely(found_at(made, w)) for w in widths}
+    return answered("(b) Experts of unequal cost", by_width, aim, "own", claims)
 
 
-def opting(seeds: tuple[int, ...], steps: int) -> harness.Table:
+def without_freely(found: Runs) -> Runs:
+    """What is printed of each run."""
+    return {name: [{k: v for k, v in one.items() if k != FREELY} for one in runs] for name, runs in found.items()}
+
+
+def opting(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness.Table:
     """(e)"""
     score = functools.partial(less_cost, costs=CALL)
-    question = Question("opt-out", EIGHT, rows, score, "loss + cost", seeds, steps)
     own: Any = dict(cost=CALL, dual=0.0)
     doubting = tuple(ROUTERS["greedy"][0]._replace(doubt=d, rate=r) for d in (0.5, 1.0) for r in RATES)
-    arms = [
-        arm("own", opt_out=1.0, **own),
-        arm("own", "own, must buy", **own),
-        arm("greedy", "confidence threshold")._replace(trials=doubting),
-        arm("auxiliary", "auxiliary, must buy"),
-        arm("hash", "nothing bought", doubt=1e9)._replace(trials=(Terms(doubt=1e9),)),
+
+    def made(units: int) -> tuple[Question, list[Arm]]:
+        arms = [
+            arm("own", opt_out=1.0, **own),
+            arm("own", "own, must buy", **own),
+            Arm("confidence threshold", doubting),
+            arm("auxiliary", "auxiliary, must buy"),
+            Arm("nothing bought", (Terms(doubt=1e9),)),
+        ]
+        return Question("opt-out", Shape(hidden=units), rows, score, "loss + cost", seeds, steps), arms
+
+    rivals, later = ["own, must buy", "nothing bought", LOT, "confidence threshold"], REFUSES
+    claims = [
+        Claim("", "own", rivals, "loss + cost"),
+        Claim("Added after the others had been seen.", later, ["own", *rivals], "loss + cost"),
     ]
-    found = question.found(arms)
-    later = "own, may refuse once it has learnt (post hoc)"
-    found[later] = [one["free at the end"] for one in found["own, must buy"]]
-    for runs in found.values():
-        for one in runs:
-            one.pop("free at the end", None)
-    found["by lot, at the market's share"] = [
+    by_width = {w: without_freely(with_lots(found_at(made, w))) for w in widths}
+    return answered("(e) Tokens may buy nothing", by_width, "loss + cost", "own", claims)
+
+
+def with_lots(found: Runs) -> Runs:
+    """Beside them whoever must buy while it learns and may refuse afterwards, and who buys by lot, as often as the market does."""
+    lots = [
         mixed(whole, none, market["bought %"] / 100)
         for market, whole, none in zip(found["own"], found["own, must buy"], found["nothing bought"], strict=True)
     ]
-    rivals = ["own, must buy", "nothing bought", "by lot, at the market's share", "confidence threshold"]
-    notes = [
-        judgement(found, question.aim, "own", rivals),
-        "Added after the others had been seen. " + judgement(found, question.aim, later, ["own", *rivals]),
-    ]
-    return harness.Table("(e) Tokens may buy nothing", compared(found, question.aim, "own"), notes)
+    return found | {REFUSES: [one[FREELY] for one in found["own, must buy"]], LOT: lots}
 
 
 def mixed(whole: Found, none: Found, share: float) -> Found:
     """What is expected where a share of the tokens, drawn by lot, buys."""
-    return {key: share * whole[key] + (1 - share) * none[key] for key in whole}
+    return {key: share * whole[key] + (1 - share) * none[key] for key in whole if key != FREELY}

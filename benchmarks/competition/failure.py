@@ -10,20 +10,20 @@ import numpy as np
 from benchmarks import harness
 from benchmarks.competition import capacity
 from benchmarks.competition.inputs import images
-from benchmarks.competition.routed import Judged, Rows, State, Terms, begin, judge, learn
-from benchmarks.competition.trials import Found, Question, arm, compared, judgement, kept
+from benchmarks.competition.routed import Judged, Rows, Shape, State, Terms, begin, judge, learn
+from benchmarks.competition.trials import MIDDLE, Claim, Found, Question, Runs, answered, arm, kept
 
 ARMS = ("price", "own", "auxiliary", "sign", "greedy", "hash", "random")
 FAIL, JOIN, END, LOOK = 500, 800, 1100, 10
 
 
 def looks(
-    state: State, rows: tuple[Rows, Rows], terms: Terms, seed: int, until: int, every: int
+    shape: Shape, state: State, rows: tuple[Rows, Rows], terms: Terms, seed: int, until: int
 ) -> tuple[State, list[float]]:
-    """(the state after batch `until`, held-out loss after every `every` batches)"""
+    """(the state after batch `until`, held-out loss after every `LOOK` batches)"""
     losses = []
     while int(state.step) < until:
-        state = learn(capacity.EIGHT, state, rows[0], terms, seed, int(state.step) + every, END)
+        state = learn(shape, state, rows[0], terms, seed, int(state.step) + LOOK, END)
         losses.append(capacity.outcome(*heard(state, rows[1], terms))["log-loss"])
     return state, losses
 
@@ -41,9 +41,9 @@ def gone(state: State, expert: int) -> State:
     return state._replace(there=np.delete(np.asarray(state.there), expert))
 
 
-def joined(state: State, expert: int, seed: int) -> State:
+def joined(shape: Shape, state: State, expert: int, seed: int) -> State:
     """A new one in its place, that has learnt nothing; bids and moments of its own are fresh, and its price is the least."""
-    fresh = begin(capacity.EIGHT, 49, seed + 7000)
+    fresh = begin(shape, 49, seed + 7000)
     own = {"enter": 0, "bias": 0, "leave": 0, "shift": 0, "bid": 1, "bid level": 0}
 
     def placed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -62,16 +62,16 @@ def joined(state: State, expert: int, seed: int) -> State:
     )
 
 
-def run(name: str, terms: Terms, seed: int, times: tuple[int, int, int]) -> Found:
+def run(shape: Shape, terms: Terms, seed: int, times: tuple[int, int, int]) -> Found:
     """One arm and seed; `times`: of failure, of joining, of the end."""
     rows = images(seed)[:2]
     fail, join, end = times
-    state, before = looks(begin(capacity.EIGHT, 49, seed), rows, terms, seed, fail, LOOK)
+    state, before = looks(shape, begin(shape, 49, seed), rows, terms, seed, fail)
     level = float(np.mean(before[-5:]))
     largest = int(np.bincount(heard(state, rows[1], terms)[1], minlength=8).argmax())
-    state, after = looks(gone(state, largest), rows, terms, seed, join, LOOK)
-    with_new, new = looks(joined(state, largest, seed), rows, terms, seed, end, LOOK)
-    _, without = looks(state, rows, terms, seed, end, LOOK)
+    state, after = looks(shape, gone(state, largest), rows, terms, seed, join)
+    with_new, new = looks(shape, joined(shape, state, largest, seed), rows, terms, seed, end)
+    _, without = looks(shape, state, rows, terms, seed, end)
     served = np.bincount(heard(with_new, rows[1], terms)[1], minlength=8)
     pairs = [float(np.mean(after[i : i + 2])) for i in range(len(after) - 1)]
     back = [LOOK * (i + 2) for i, loss in enumerate(pairs) if loss <= level]
@@ -89,7 +89,7 @@ def run(name: str, terms: Terms, seed: int, times: tuple[int, int, int]) -> Foun
 
 def settings(steps: int) -> dict[str, Terms]:
     """Of each arm, chosen without a failure, without capacities, at a steady rate, on the tuning seed."""
-    question = Question("plain", capacity.EIGHT, capacity.rows, plain, "log-loss", (), steps)
+    question = Question("plain", Shape(hidden=MIDDLE), capacity.rows, plain, "log-loss", (), steps)
     return {name: question.chosen(arm(name, steady=1.0)) for name in ARMS}
 
 
@@ -98,20 +98,29 @@ def plain(judged: Judged, rows: Rows, terms: Terms) -> Found:
     return capacity.outcome(judged, capacity.wanted(judged, terms))
 
 
-def shocks(seeds: tuple[int, ...], times: tuple[int, int, int] = (FAIL, JOIN, END)) -> harness.Table:
+def shocks(
+    seeds: tuple[int, ...], widths: tuple[int, ...], times: tuple[int, int, int] = (FAIL, JOIN, END)
+) -> harness.Table:
     """(c)"""
     chosen = settings(times[0])
-    found: dict[str, list[Found]] = {}
-    for name, terms in chosen.items():
-        found[name] = [
-            kept(f"failure-{name}-{seed}", (terms, times), lambda t=terms, s=seed, n=name: run(n, t, s, times))
-            for seed in seeds
-        ]
-        harness.say(f"  failure, {name}: {np.mean([one['area'] for one in found[name]]):.2f}")
+    by_width = {units: shocked(chosen, seeds, units, times) for units in widths}
     rivals = ["auxiliary", "hash", "sign", "greedy"]
-    notes = [judgement(found, "area", market, rivals) for market in ("price", "own")]
-    notes += [judgement(found, "newcomer: loss less without", "price", rivals)]
-    return harness.Table("(c) The busiest expert fails, and a new one joins", compared(found, "area", "price"), notes)
+    claims = [Claim("", market, rivals, "area") for market in ("price", "own")]
+    claims.append(Claim("The newcomer.", "price", rivals, "newcomer: loss less without"))
+    return answered("(c) The busiest expert fails, and a new one joins", by_width, "area", "price", claims)
+
+
+def shocked(chosen: dict[str, Terms], seeds: tuple[int, ...], units: int, times: tuple[int, int, int]) -> Runs:
+    """All arms at one width."""
+    found: Runs = {}
+    shape = Shape(hidden=units)
+    for name, terms in chosen.items():
+        given = (terms, times) if units == MIDDLE else (terms, times, units)
+        found[name] = [
+            kept(f"failure-{name}-{seed}", given, lambda t=terms, s=seed: run(shape, t, s, times)) for seed in seeds
+        ]
+        harness.say(f"  failure, {units} units, {name}: {np.mean([one['area'] for one in found[name]]):.2f}")
+    return found
 
 
 def real_kills(seeds: tuple[int, ...], epochs: int) -> harness.Table:

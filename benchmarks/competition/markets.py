@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from benchmarks import harness
 from benchmarks.competition import capacity, failure, pheromone, transforms
-from benchmarks.competition.trials import SEEDS, STEPS
+from benchmarks.competition.trials import MIDDLE, SEEDS, STEPS, WIDTHS
 
-QUICK_SEEDS, QUICK_STEPS = (1000, 1001), 40
+QUICK = (1000, 1001), 40, (MIDDLE,)
 
 
 def benchmark_parts(options: harness.Options) -> list[harness.Table]:
-    """All tables."""
-    seeds, steps = (QUICK_SEEDS, QUICK_STEPS) if options.quick else (SEEDS, STEPS)
+    """All tables; a quick run: two seeds, few steps, one width."""
+    seeds, steps, widths = QUICK if options.quick else (SEEDS, STEPS, WIDTHS)
     tables = [
-        capacity.hard(seeds, steps),
-        capacity.costly(seeds, steps),
-        failure.shocks(seeds, (40, 60, 80)) if options.quick else failure.shocks(seeds),
-        transforms.four(seeds, steps),
-        capacity.opting(seeds, steps),
-        pheromone.on_edges(seeds, steps),
+        capacity.hard(seeds, steps, widths),
+        capacity.costly(seeds, steps, widths),
+        failure.shocks(seeds, widths, (40, 60, 80)) if options.quick else failure.shocks(seeds, widths),
+        transforms.four(seeds, steps, widths),
+        capacity.opting(seeds, steps, widths),
+        pheromone.on_edges(seeds, steps, widths),
     ]
     if not options.quick:
         tables.insert(3, failure.real_kills(seeds[:5], 15))

@@ -13,7 +13,7 @@ from __future__ import annotations
 from benchmarks import harness
 from benchmarks.competition import capacity, inputs
 from benchmarks.competition.routed import Judged, Rows, Shape, Terms
-from benchmarks.competition.trials import Found, Question, arm, compared, judgement
+from benchmarks.competition.trials import Arm, Claim, Found, Question, answered, arm, found_at
 
 EMBED = 12
 
@@ -32,29 +32,29 @@ def of_types(judged: Judged, rows: Rows, terms: Terms) -> Found:
     }
 
 
-def on_edges(seeds: tuple[int, ...], steps: int) -> harness.Table:
+def on_edges(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness.Table:
     """(f)"""
     known = inputs.characters()[1]
-    shape = Shape(classes=known, types=known, embed=EMBED, batch=256)
 
     def rows(seed: int, test: bool) -> tuple[Rows, Rows]:
         return inputs.text(seed, test=test)
 
-    question = Question("pheromone", shape, rows, of_types, "log-loss", seeds, steps)
-    arms = [
-        arm("pheromone"),
-        arm("price", "price, table", reads=0.0, table=1.0),
-        arm("price", "price, input and table", table=1.0),
-        arm("auxiliary", "auxiliary, table", reads=0.0, table=1.0),
-        arm("hash"),
-        arm("random"),
+    def made(units: int) -> tuple[Question, list[Arm]]:
+        shape = Shape(hidden=units, classes=known, types=known, embed=EMBED, batch=256)
+        arms = [
+            arm("pheromone"),
+            arm("price", "price, table", reads=0.0, table=1.0),
+            arm("price", "price, input and table", table=1.0),
+            arm("auxiliary", "auxiliary, table", reads=0.0, table=1.0),
+            arm("hash"),
+            arm("random"),
+        ]
+        return Question("pheromone", shape, rows, of_types, "log-loss", seeds, steps), arms
+
+    claims = [
+        Claim("", "pheromone", ["hash", "random", "price, table"], "log-loss"),
+        Claim("", "price, table", ["hash", "random"], "log-loss"),
+        Claim("Beside an auxiliary loss.", "price, table", ["auxiliary, table"], "log-loss"),
     ]
-    found = question.found(arms)
-    notes = [
-        judgement(found, "log-loss", "pheromone", ["hash", "random", "price, table"]),
-        judgement(found, "log-loss", "price, table", ["hash", "random"]),
-        judgement(found, "log-loss", "price, table", ["auxiliary, table"]),
-    ]
-    return harness.Table(
-        "(f) Pheromone on edges from characters to experts", compared(found, "log-loss", "pheromone"), notes
-    )
+    by_width = {w: found_at(made, w) for w in widths}
+    return answered("(f) Pheromone on edges from characters to experts", by_width, "log-loss", "pheromone", claims)

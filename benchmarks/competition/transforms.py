@@ -10,13 +10,15 @@ import numpy as np
 from benchmarks import harness
 from benchmarks.competition import capacity, inputs
 from benchmarks.competition.routed import ROUTER, Judged, Rows, Shape, Terms
-from benchmarks.competition.trials import Found, Question, arm, compared, judgement, values
+from benchmarks.competition.trials import Arm, Claim, Found, Question, Runs, answered, arm, found_at, values
 
-HIDDEN, WIDTH, CLASSES = 16, 49, 10
-LARGE = 4 * HIDDEN + (ROUTER * (WIDTH + 5) + 4) // (
-    WIDTH + CLASSES + 1
-)  # as many parameters as experts and router have
-SHAPE = Shape(experts=4, hidden=LARGE)
+WIDTH, CLASSES = 49, 10
+LARGER = "one net of all parameters"
+
+
+def large(units: int) -> int:
+    """Hidden units of a net that has as many parameters as four experts and their router."""
+    return 4 * units + (ROUTER * (WIDTH + 5) + 4) // (WIDTH + CLASSES + 1)
 
 
 def to_one(rows: Rows) -> Rows:
@@ -39,26 +41,34 @@ def of_kinds(judged: Judged, rows: Rows, terms: Terms) -> Found:
     }
 
 
-def four(seeds: tuple[int, ...], steps: int) -> harness.Table:
+def four(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness.Table:
     """(d)"""
 
     def rows(seed: int, test: bool) -> tuple[Rows, Rows]:
         return capacity.rows(seed, test, experts=4)
 
-    question = Question("transforms", SHAPE, rows, of_kinds, "log-loss", seeds, steps)
-    small, routers = (HIDDEN,) * 4, ("own", "price", "auxiliary", "winner", "hash", "random")
-    arms = [arm(name, hidden=small, cost=(0.0,) * 4) for name in routers]
-    arms += [
-        arm("hash", "kinds told", small, inputs.told, cost=(0.0,) * 4),
-        arm("hash", "one net, an expert's size", small, to_one, cost=(0.0,) * 4),
-        arm("hash", f"one net of all parameters ({LARGE})", (LARGE,) * 4, to_one, cost=(0.0,) * 4),
-    ]
-    found = question.found(arms)
+    def made(units: int) -> tuple[Question, list[Arm]]:
+        small, whole, free = (units,) * 4, large(units), (0.0,) * 4
+        routers = ("own", "price", "auxiliary", "winner", "hash", "random")
+        arms = [arm(name, hidden=small, cost=free) for name in routers]
+        arms += [
+            arm("hash", "kinds told", small, inputs.told, cost=free),
+            arm("hash", "one net, an expert's size", small, to_one, cost=free),
+            arm("hash", LARGER, (whole,) * 4, to_one, cost=free),
+        ]
+        shape = Shape(experts=4, hidden=whole)
+        return Question("transforms", shape, rows, of_kinds, "log-loss", seeds, steps), arms
+
     rivals = ["hash", "random", "price", "auxiliary"]
-    strayed = {name: [{"1 - alignment": 1 - a} for a in values(runs, "alignment")] for name, runs in found.items()}
-    notes = [
-        "Specialises. " + judgement(strayed, "1 - alignment", "own", rivals),
-        "Pays. " + judgement(found, "log-loss", "own", [*rivals, arms[-1].name]),
-        "Beside the winner's learning. " + judgement(found, "log-loss", "own", ["winner"]),
+    claims = [
+        Claim("Specialises.", "own", rivals, "1 - alignment", strayed),
+        Claim("Pays.", "own", [*rivals, LARGER], "log-loss"),
+        Claim("Beside the winner's learning.", "own", ["winner"], "log-loss"),
     ]
-    return harness.Table("(d) Four unknown transforms", compared(found, "log-loss", "own"), notes)
+    by_width = {w: found_at(made, w) for w in widths}
+    return answered("(d) Four unknown transforms", by_width, "log-loss", "own", claims)
+
+
+def strayed(found: Runs) -> Runs:
+    """1 - alignment, of which less is better."""
+    return {name: [{"1 - alignment": 1 - a} for a in values(runs, "alignment")] for name, runs in found.items()}

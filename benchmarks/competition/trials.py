@@ -1,5 +1,7 @@
 """Runs that are kept, settings chosen at equal cost, differences paired over seeds, verdicts by rules that were written first.
 
+A question is asked at several widths (hidden units of an expert); settings are chosen at the middle one and hold for all.
+
 Every run is kept under benchmarks/.runs/competition by a digest of all that it hangs on, so a run that was cut off goes on.
 """
 
@@ -16,8 +18,10 @@ from benchmarks.competition.routed import Judged, Rows, Shape, Terms, begin, jud
 
 RUNS = harness.HERE / ".runs" / "competition"
 SEEDS, TUNING, STEPS = tuple(range(10, 16)), 100, 1000
+MIDDLE, WIDTHS = 16, (8, 16, 32)  # hidden units of an expert
 RATES, FOUR = (3e-3, 1e-2), (1e-3, 3e-3, 1e-2, 3e-2)
 Found = dict[str, Any]
+Runs = dict[str, list[Found]]  # by arm, one a seed
 
 READS = Terms(reads=1.0)
 ROUTERS: dict[
@@ -91,16 +95,24 @@ class Question(NamedTuple):
             return arm.trials[0]
         return min(arm.trials, key=lambda one: self.run(arm, one, TUNING, False)[self.aim])
 
-    def found(self, arms: list[Arm]) -> dict[str, list[Found]]:
-        """What was found by arm and seed, each arm at its chosen setting."""
+    def found(self, arms: list[Arm], settings: list[Terms]) -> Runs:
+        """What was found by arm and seed, each arm at its setting."""
         found = {}
-        for one in arms:
-            terms = self.chosen(one)
+        for one, terms in zip(arms, settings, strict=True):
             found[one.name] = [self.run(one, terms, seed, True) for seed in self.seeds]
-            harness.say(
-                f"  {self.name}, {one.name}: {np.mean([f[self.aim] for f in found[one.name]]):.4f} at {terms.rate:g}"
-            )
+            mean = np.mean(values(found[one.name], self.aim))
+            harness.say(f"  {self.name}, {self.shape.hidden} units, {one.name}: {mean:.4f} at {terms.rate:g}")
         return found
+
+
+Made = Callable[[int], tuple[Question, list[Arm]]]  # by hidden units of an expert
+
+
+def found_at(made: Made, units: int) -> Runs:
+    """What was found at one width, each arm at the setting that did best at the middle one."""
+    middle, tried = made(MIDDLE)
+    question, arms = made(units)
+    return question.found(arms, [middle.chosen(one) for one in tried])
 
 
 # --- what is made of it ---------------------------------------------------------------------------------------------------
@@ -139,20 +151,49 @@ def values(runs: list[Found], aim: str) -> np.ndarray:
     return np.array([one[aim] for one in runs], float)
 
 
-def compared(found: dict[str, list[Found]], aim: str, market: str) -> list[dict[str, Any]]:
+def compared(found: Runs, aim: str, market: str, units: int) -> list[dict[str, Any]]:
     """A row an arm: means over seeds, and the aim less the market's on the same seed (positive: worse than the market)."""
     rows = []
     for name, runs in found.items():
-        row: dict[str, Any] = {"arm": name} | {key: float(values(runs, key).mean()) for key in runs[0]}
+        row: dict[str, Any] = {"units": units, "arm": name} | {key: float(values(runs, key).mean()) for key in runs[0]}
         if name != market:
             row[f"{aim}, less {market}'s"] = said(values(runs, aim) - values(found[market], aim))
         rows.append(row)
     return rows
 
 
-def judgement(found: dict[str, list[Found]], aim: str, market: str, rivals: list[str]) -> str:
-    """The sentence of a verdict."""
-    against = {name: values(found[name], aim) for name in rivals}
-    mine = values(found[market], aim)
-    each = ", ".join(f"{name} {said(mine - one)}" for name, one in against.items())
-    return f"{market}: **{verdict(mine, against)}**. {aim}, {market} less rival (negative: {market} is better): {each}."
+class Claim(NamedTuple):
+    """A market that should do better than each of its rivals, by one figure of what was found."""
+
+    label: str
+    market: str
+    rivals: list[str]
+    aim: str
+    seen: Callable[[Runs], Runs] = lambda found: found  # what is judged, of what was found
+
+    def at(self, found: Runs) -> tuple[str, str]:
+        """(verdict, in words by how much)"""
+        seen = self.seen(found)
+        against = {name: values(seen[name], self.aim) for name in self.rivals}
+        mine = values(seen[self.market], self.aim)
+        return verdict(mine, against), ", ".join(f"{name} {said(mine - one)}" for name, one in against.items())
+
+
+def overall(verdicts: list[str]) -> str:
+    """Of all widths: a win in two of three, and no loss in any; a loss in two of three; else undecided."""
+    most = 2 * len(verdicts) / 3
+    if verdicts.count("loss") >= most:
+        return "loss"
+    return "win" if verdicts.count("win") >= most and "loss" not in verdicts else "undecided"
+
+
+def answered(title: str, by_width: dict[int, Runs], aim: str, market: str, claims: list[Claim]) -> harness.Table:
+    """The table of a question, and its verdicts."""
+    rows = [row for units, found in by_width.items() for row in compared(found, aim, market, units)]
+    notes = []
+    for claim in claims:
+        found = {units: claim.at(runs) for units, runs in by_width.items()}
+        each = "; ".join(f"{units} units, {verdict}: {words}" for units, (verdict, words) in found.items())
+        head = f"{claim.label} {claim.market}: **{overall([v for v, _ in found.values()])}**".strip()
+        notes.append(f"{head}. {claim.aim}, {claim.market} less rival (negative: {claim.market} is better). {each}.")
+    return harness.Table(title, rows, notes)

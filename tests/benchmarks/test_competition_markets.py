@@ -37,6 +37,38 @@ def test_intervals_are_students_and_verdicts_follow_their_rule():
         assert trials.verdict(mine, {str(i): one for i, one in enumerate(rivals)}) == said
 
 
+def test_a_claim_holds_in_two_of_three_widths():
+    for each, said in (
+        (("win", "win", "undecided"), "win"),
+        (("win", "undecided", "undecided"), "undecided"),
+        (("win", "win", "loss"), "undecided"),
+        (("loss", "win", "loss"), "loss"),
+    ):
+        assert trials.overall(list(each)) == said
+    runs = {"own": [{"loss": 1.0}, {"loss": 1.1}, {"loss": 0.9}], "hash": [{"loss": 2.0}, {"loss": 2.2}, {"loss": 1.8}]}
+    claim = trials.Claim("Pays.", "own", ["hash"], "loss")
+    assert claim.at(runs) == ("win", "hash " + trials.said([-1.0, -1.1, -0.9]))
+    note = trials.answered("table", {8: runs, 16: runs}, "loss", "own", [claim]).notes[0]
+    assert note.startswith("Pays. own: **win**.") and "8 units, win" in note and "16 units, win" in note
+
+
+def test_settings_are_those_of_the_middle_width(monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        trials.Question,
+        "run",
+        lambda self, arm, terms, seed, test: ran.append((self.shape.hidden, seed)) or {"loss": terms.rate},
+    )
+
+    def made(units):
+        question = trials.Question("name", Shape(hidden=units), None, None, "loss", (10, 11), 5)
+        return question, [trials.arm("hash")]
+
+    found = trials.found_at(made, 32)
+    assert found["hash"] == [{"loss": 1e-3}] * 2  # the least of the four rates
+    assert ran == [(16, trials.TUNING)] * 4 + [(32, 10), (32, 11)]
+
+
 def test_who_comes_first_is_served_first():
     choice = RNG.integers(-1, 3, ROWS)
     found = capacity.seated(choice, 3, 5)
@@ -113,8 +145,9 @@ def test_who_sold_nothing_learns_nothing(slopes):
 
 
 def test_a_newcomer_takes_one_place_and_nothing_else():
-    state = begin(capacity.EIGHT, 49, 0)
-    after = failure.joined(failure.gone(state, 5), 5, 1)
+    shape = Shape(hidden=4)
+    state = begin(shape, 49, 0)
+    after = failure.joined(shape, failure.gone(state, 5), 5, 1)
     np.testing.assert_array_equal(failure.gone(state, 5).there, [0, 1, 2, 3, 4, 6, 7])
     for name in ("enter", "leave"):
         differs = (after.parameters[name] != state.parameters[name]).any((1, 2))
