@@ -74,6 +74,41 @@ def test_units_are_aligned_first(told, tmp_path):
     assert np.allclose(found["0"], first) and np.allclose(found["1"], last)
 
 
+def test_layers_one_after_the_other_need_no_file(told, tmp_path):
+    random, order = np.random.default_rng(0), [2, 0, 3, 1]
+    one = {
+        "2.weight": random.normal(size=(4, 3)),
+        "2.bias": random.normal(size=4),
+        "10.weight": random.normal(size=(2, 4)),
+    }
+    other = {
+        "2.weight": one["2.weight"][order],
+        "2.bias": one["2.bias"][order],
+        "10.weight": one["10.weight"][:, order],
+    }
+    for name, model in {"a": one, "b": other}.items():
+        safetensors.numpy.save_file(
+            {k: np.ascontiguousarray(v) for k, v in model.items()}, tmp_path / f"{name}.safetensors"
+        )
+    paths = [tmp_path / f"{name}.safetensors" for name in "ab"]
+    told("merge", *paths, "--align", "chain", "--out", tmp_path / "ab.safetensors")
+    found = safetensors.numpy.load_file(tmp_path / "ab.safetensors")
+    assert found.keys() == one.keys() and all(np.allclose(found[name], one[name]) for name in one)
+
+
+def test_a_recipe_names_what_each_model_publishes(told, models, tmp_path):
+    sure = safetensors.numpy.load_file(models[0])
+    names = ["fa.safetensors", "fb.safetensors"]
+    for name, factor in zip(names, (1.0, 3.0), strict=True):
+        safetensors.numpy.save_file({k: np.full_like(v, factor) for k, v in sure.items()}, tmp_path / name)
+    (tmp_path / "recipe.toml").write_text(
+        'method = "fisher"\nout = "m.safetensors"\n[settings]\nnormalise = false\nfishers = ["fa.safetensors", "fb.safetensors"]\n'
+        '[[models]]\npath = "a.safetensors"\n[[models]]\npath = "b.safetensors"\n'
+    )
+    result = told("merge", tmp_path / "recipe.toml")
+    assert [of["share"] for of in result["models"]] == pytest.approx([0.25, 0.75], abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -86,6 +121,7 @@ def test_units_are_aligned_first(told, tmp_path):
         (["--out", "{}/x", "--max-influence", "0.2"], "max_influence is 0.2 and there are 3 members"),
         (["--out", "{}/x", "--max-shard-size", "much"], "max_shard_size is 'much'"),
         (["--out", "{}/x", "--align", "{}/a.safetensors"], "a.safetensors is no JSON"),
+        (["--out", "{}/x", "--align", "chain"], "0 layers have no hidden units between them"),
     ],
 )
 def test_faults_are_sentences_and_leave_nothing(words, said, catallax, models, tmp_path):

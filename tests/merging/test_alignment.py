@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catallax.core.errors import BadInput
 from catallax.io.checkpoints import open_model
 from catallax.merging import merge
-from catallax.merging.alignment import WeightMatching, chain, permuted, product, together
+from catallax.merging.alignment import WeightMatching, chain, chain_in, permuted, product, together
 
 WIDTHS = (5, 8, 7, 3)
 UNITS = chain(("0", "1", "2"))
@@ -155,3 +155,12 @@ def test_chains_that_are_none():
         chain(("0", "1"), inputs="both")
     with pytest.raises(BadInput, match="starts is 0"):
         WeightMatching(UNITS, starts=0)
+
+
+def test_a_chain_is_seen_in_names_and_shapes():
+    shapes = {"9.weight": (5, 3), "9.bias": (5,), "10.weight": (2, 5), "scale": (1,)}
+    model = {name: np.zeros(shape) for name, shape in shapes.items()}
+    hidden = chain(("9", "10"), biases=())
+    assert chain_in(model) == hidden | {"9.bias": ("9 units",)}
+    with pytest.raises(BadInput, match=r"9.weight \[5, 3\], 10.weight \[2, 4\]"):
+        chain_in(model | {"10.weight": np.zeros((2, 4))})

@@ -3,8 +3,8 @@
     method = "ties"                     # merging.methods.METHODS
     base = "BASE"                       # paths are seen from the recipe's folder
     out = "AB"
-    max_influence = 0.6                 # also: dtype, seed, allow_nan, max_shard_size
-    [settings]                          # of the method
+    max_influence = 0.6                 # also: dtype, seed, allow_nan, max_shard_size, align
+    [settings]                          # of the method; fishers = ["A.F", ..] and grams are paths, too
     density = 0.3
     [[models]]
     path = "A"
@@ -29,6 +29,8 @@ from catallax.core.errors import BadInput
 
 PLAIN = ("method", "max_influence", "dtype", "seed", "allow_nan", "max_shard_size")
 KEYS = (*PLAIN, "base", "out", "settings", "models", "align")
+BESIDE = ("fishers", "grams")  # settings that are paths, one a model
+CHAIN = "chain"
 BYTES = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 Numbers = Annotated[str | None, typer.Option(help="with commas between, one for each model; 0 leaves a model out")]
 
@@ -47,7 +49,11 @@ def merge(
     ] = None,
     max_influence: Annotated[float | None, typer.Option(help="no model's share may be larger")] = None,
     align: Annotated[
-        Path | None, typer.Option(help='a JSON file, {"tensor": ["group", null], ..}: units are put in one order first')
+        str | None,
+        typer.Option(
+            help='put units in one order first: "chain" for layers one after the other, else a JSON file, '
+            '{"tensor": ["group", null], ..}'
+        ),
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="of the result: F32, BF16, F16, .. (default: the models')")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="of methods that draw (default: 0)")] = None,
@@ -70,7 +76,7 @@ def merge(
         if recipe.get("out") is None:
             raise BadInput("no --out: say where the merged model shall go, a new folder or a .safetensors file")
         if "align" in recipe:
-            recipe["align"] = alignment(Path(recipe["align"]))
+            recipe["align"] = alignment(recipe["align"], recipe["models"])
         recipe["max_shard_bytes"] = in_bytes(recipe.pop("max_shard_size", "5GB"))
         with session.Progress("merging") as progress:
             found = merged(**recipe, **own, look=progress.look)
@@ -126,7 +132,11 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: a model has no path")
     told["models"] = [path.parent / of["path"] for of in entries]
     told["weights"] = [of.get("weight", 1.0) for of in entries]
-    return told | {name: path.parent / told[name] for name in ("base", "out", "align") if name in told}
+    settings = dict(told.get("settings", {}))
+    for name in set(BESIDE) & set(settings):
+        settings[name] = [str(path.parent / of) for of in settings[name]]
+    places = [name for name in ("base", "out", "align") if name in told and told[name] != CHAIN]
+    return told | {name: path.parent / told[name] for name in places} | {"settings": settings}
 
 
 def numbers(text: str | None) -> list[float] | None:
@@ -163,11 +173,16 @@ def in_bytes(size: Any) -> int:
     return count
 
 
-def alignment(path: Path) -> Any:
-    """The alignment by the groups of units that a JSON file tells."""
+def alignment(said: str | Path, models: list[Path]) -> Any:
+    """The alignment of layers one after the other ("chain"), or by the groups of units that a JSON file tells."""
     from catallax.io.checkpoints import read_object
-    from catallax.merging.alignment import WeightMatching
+    from catallax.merging.alignment import WeightMatching, chain_in
 
+    if said == CHAIN:
+        if not models:
+            raise BadInput("no models: give at least two")
+        return WeightMatching(chain_in(models[0]))
+    path = Path(said)
     told = read_object(path)
     if not all(
         isinstance(axes, list) and all(isinstance(g, (str, type(None))) for g in axes) for axes in told.values()

@@ -20,6 +20,7 @@ algorithms 1 and 3.
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -165,6 +166,27 @@ def chain(
         found[f"{layer}.{weight}"] = (after, before) if inputs == "last" else (before, after)
         found |= {f"{layer}.{bias}": (after,) for bias in biases}
     return found
+
+
+def chain_in(model: Any) -> Units:
+    """Units of a model whose layers stand one after the other, by the numbers in their names: 0.weight, 0.bias, 1.weight, ..
+
+    Raises `BadInput` where that cannot be seen from names and shapes: outputs of a layer must be as many as inputs of the next.
+    """
+    entries = open_model(model).entries
+    weights = sorted((name for name in entries if name.endswith(".weight")), key=in_order)
+    layers = [name.removesuffix(".weight") for name in weights]
+    units = dict(chain(layers, biases=()))
+    shapes = [entries[name].shape for name in weights]
+    if any(len(shape) != 2 for shape in shapes) or any(b[1] != a[0] for a, b in itertools.pairwise(shapes)):
+        told = ", ".join(f"{name} {list(shape)}" for name, shape in zip(weights, shapes, strict=True))
+        raise BadInput(f"these are no layers one after the other: {told}; say which units each axis belongs to")
+    return units | {f"{layer}.bias": units[f"{layer}.weight"][:1] for layer in layers if f"{layer}.bias" in entries}
+
+
+def in_order(name: str) -> list[tuple[int, int | str]]:
+    """By which "layer10" comes after "layer9"."""
+    return [(1, int(part)) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def together(models: Sequence[Any], units: Units, rounds: int = 20, **settings: Any) -> list[Model]:
