@@ -1,0 +1,1 @@
+"""What merges are worth: `python -m benchmarks.merging_quality`."""
