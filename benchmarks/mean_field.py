@@ -8,7 +8,7 @@ peers          gradient descent of the same loss written for the whole network i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def cost(options: harness.Options) -> harness.Table:
     class Single(Neuron):
         """The same neurons without the fused path."""
 
-        tally: Any = None
+        tally: ClassVar[Any] = None
 
     rounds, rows = 100 if options.quick else 400, []
     for width in (64, 1024):

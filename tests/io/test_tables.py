@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catallax.core.errors import BadInput
-from catallax.io import tables
-from catallax.io.tables import read_header, read_table, write_table
+from catallax.io import memory, tables, writing
+from catallax.io.tables import read_header, read_table
+from catallax.io.writing import write_table
 
 GOOD = "agent,x,y\nann,1,2\nbob,3,4.5\n"
 
@@ -243,7 +244,7 @@ def test_a_huge_file_is_judged_by_its_size(tmp_path):
 
 
 def test_memory_that_is_free_is_found():
-    assert 1e6 < tables.free_memory() < 1e15
+    assert 1e6 < memory.free_memory() < 1e15
 
 
 def test_the_estimate_bounds_what_is_used(file):
@@ -285,7 +286,7 @@ def test_the_quick_path_equals_the_careful_path(wide, monkeypatch):
     path, numbers = wide
     monkeypatch.setattr(tables, "BLOCK", 1 << 20)  # several blocks
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "_careful", lambda *_: pytest.fail("a clean file took the careful path"))
+        patch.setattr(tables, "careful", lambda *_: pytest.fail("a clean file took the careful path"))
         quick = read_table(path, text=["agent"], unique=["agent"])
     monkeypatch.setattr(tables, "_quick", lambda *_, **__: None)
     same(quick, read_table(path, text=["agent"], unique=["agent"]))
@@ -373,7 +374,7 @@ def test_a_table_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         yield "x\n"
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tables, "_written", fail)
+    monkeypatch.setattr(writing, "_written", fail)
     with pytest.raises(KeyboardInterrupt):
         write_table(path, {"x": [3, 4]})
     assert path.read_text() == "x\n1\n2\n" and os.listdir(tmp_path) == ["t.csv"]

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catallax.core.errors import BadInput
-from catallax.io import read_tsplib, sections, tables, write_tsplib
+from catallax.io import read_tsplib, sections, write_tsplib, writing
 from catallax.io.tsplib import FORMATS
 
 GOOD = """NAME : square
@@ -393,14 +393,14 @@ def test_faults_of_writing(tmp_path):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "t.tsp"
-    tables.write_whole(path, ["old\n"])
+    writing.write_whole(path, ["old\n"])
 
     def fail():
         yield "new\n"
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tables.write_whole(path, fail())
+        writing.write_whole(path, fail())
     assert path.read_text() == "old\n" and os.listdir(tmp_path) == ["t.tsp"]
 
 

@@ -97,7 +97,7 @@ def test_what_csv_writes_is_read(tmp_path_factory, rows, plain):
 
 
 def test_the_quick_way_leaves_nothing_to_the_careful_one(file, monkeypatch):
-    monkeypatch.setattr(module, "_careful", lambda *_: pytest.fail("the careful way was taken"))
+    monkeypatch.setattr(module, "careful", lambda *_: pytest.fail("the careful way was taken"))
     monkeypatch.setattr(module, "BLOCK", 64)
     rows = [(f"t{k // 5}", f"w{k % 7}", "yes" if k % 3 else "no") for k in range(500)]
     votes = read_votes(file("task,worker,label\n" + "".join(",".join(row) + "\r\n" for row in rows)))

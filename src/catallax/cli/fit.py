@@ -206,7 +206,7 @@ def digest(scored: "Scored") -> str:
 def write(model: Any, scored: "Scored", data: "Data", answer: "Answer", out: Path) -> dict[str, Any]:
     """Model, predictions, members; what is to be known of the model's file."""
     from catallax.cli import fitted
-    from catallax.io.tables import write_table
+    from catallax.io.writing import write_table
 
     path = fitted.save(model, out, session.say)
     write_table(out / "predictions.csv", predictions(model, scored, data))

@@ -167,7 +167,7 @@ def write(market: "Forecasts", answer: "Answer", out: Path) -> None:
     """The tables and the picture."""
     import numpy as np
 
-    from catallax.io.tables import write_table
+    from catallax.io.writing import write_table
     from catallax.view.scene import draw
     from catallax.view.style import save
 

@@ -244,7 +244,7 @@ def write(crowd: "CrowdLabels", votes: "Votes", out: Path) -> None:
     """The tables and the picture."""
     import numpy as np
 
-    from catallax.io.tables import write_table
+    from catallax.io.writing import write_table
 
     count = np.bincount(votes.task, minlength=len(votes.tasks))
     place = {name: k for k, name in enumerate(votes.tasks.tolist())}

@@ -64,8 +64,8 @@ def write(tour: Any, outcome: Any, name: str, folder: Path) -> None:
     """The tour as files, under the name of its problem."""
     import numpy as np
 
-    from catallax.io.tables import write_table
     from catallax.io.tours import write_tour
+    from catallax.io.writing import write_table
 
     ground, order, length = tour.ground, outcome.order, float(outcome.length)
     length = int(length) if length.is_integer() else length

@@ -24,7 +24,7 @@ from catallax.collective.labels.ballots import Ballots
 from catallax.collective.labels.confusion import Gold, Knowledge, Rule
 from catallax.collective.labels.sheet import Sheet
 from catallax.core.errors import BadInput, Refused
-from catallax.io.tables import free_memory, in_bytes
+from catallax.io.memory import free_memory, in_bytes
 
 METHODS = ("dawid-skene", "one-coin", "majority", "gaussian", "student-t")
 NUMERIC = METHODS[3:]

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catallax.core.errors import BadInput
-from catallax.io import tables
+from catallax.io import memory
 from catallax.io.tables import AnyPath, Table, read_header, read_table
 
 LONG = ("buyer", "good", "value")
@@ -129,11 +129,11 @@ def _long(table: Table) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[np.fl
     if (values < 0).any():
         first = int(np.argmax(values < 0))
         raise BadInput(_negative(table, first, "value", values[first]))
-    needed, free = 2.0 * 8 * len(names) * len(goods), tables.free_memory()
+    needed, free = 2.0 * 8 * len(names) * len(goods), memory.free_memory()
     if needed > free:
         raise BadInput(
             f"{table.path} has {len(names):,} buyers and {len(goods):,} goods, which would need "
-            f"{tables.in_bytes(needed)} of memory, and {tables.in_bytes(free)} may be used; split the market"
+            f"{memory.in_bytes(needed)} of memory, and {memory.in_bytes(free)} may be used; split the market"
         )
     pair = row * len(goods) + column
     order = np.argsort(pair, kind="stable")

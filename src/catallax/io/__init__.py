@@ -9,7 +9,6 @@ from catallax.io.places import read_tours as read_tours
 from catallax.io.tables import Table as Table
 from catallax.io.tables import read_header as read_header
 from catallax.io.tables import read_table as read_table
-from catallax.io.tables import write_table as write_table
 from catallax.io.tours import read_tour as read_tour
 from catallax.io.tours import write_tour as write_tour
 from catallax.io.tsplib import TourFile as TourFile
@@ -18,6 +17,7 @@ from catallax.io.tsplib import write_tsplib as write_tsplib
 from catallax.io.votes import Votes as Votes
 from catallax.io.votes import read_gold as read_gold
 from catallax.io.votes import read_votes as read_votes
+from catallax.io.writing import write_table as write_table
 
 __all__ = [
     "ForecastRows",

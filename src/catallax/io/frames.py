@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catallax.core.errors import BadInput
-from catallax.io.tables import LONGEST_LINE, AnyPath, _careful, _check_memory, _lay_out, _Layout, _opened
+from catallax.io.tables import LONGEST_LINE, AnyPath, Layout, careful, check_memory, lay_out, opened
 from catallax.io.votes import aligned
 
 BLOCK = 1 << 22  # bytes read at once
@@ -89,9 +89,9 @@ def read_frame(path: AnyPath) -> Frame:
     if name.endswith((".parquet", ".pq")):
         return _read_parquet(name)
     with _uncompressed(path) as file:
-        layout = _lay_out(file, name, "")
+        layout = lay_out(file, name, "")
         everything = tuple(range(len(layout.header)))
-        _check_memory(file, replace(layout, numbers=everything), None)
+        check_memory(file, replace(layout, numbers=everything), None)
         columns, places, why = _columns(file, replace(layout, text=everything, blank=everything))
     frame = Frame(name, columns, places, doubts=tuple(_doubts(layout.header, columns, places, why)))
     return _finite(frame)
@@ -100,7 +100,7 @@ def read_frame(path: AnyPath) -> Frame:
 @contextlib.contextmanager
 def _uncompressed(path: AnyPath) -> Iterator[BinaryIO]:
     """The file; where it is compressed, a nameless copy that is not."""
-    with _opened(path) as file:
+    with opened(path) as file:
         if not os.fspath(path).endswith(".gz"):
             yield file
             return
@@ -118,7 +118,7 @@ def _uncompressed(path: AnyPath) -> Iterator[BinaryIO]:
 Part = NDArray[Any]  # of a column: numbers, or words as they stand
 
 
-def _columns(file: BinaryIO, layout: _Layout) -> tuple[dict[str, Part], NDArray[np.int64], dict[str, tuple[int, str]]]:
+def _columns(file: BinaryIO, layout: Layout) -> tuple[dict[str, Part], NDArray[np.int64], dict[str, tuple[int, str]]]:
     """Columns, places of rows, and for columns of words the first cell (row, text) that is no number."""
     words: dict[int, dict[str, str]] = {}
     while True:
@@ -140,7 +140,7 @@ def _columns(file: BinaryIO, layout: _Layout) -> tuple[dict[str, Part], NDArray[
     return whole, np.concatenate(lines), why
 
 
-def _rows(file: BinaryIO, layout: _Layout) -> Iterator[tuple[list[list[str]], NDArray[np.int64]]]:
+def _rows(file: BinaryIO, layout: Layout) -> Iterator[tuple[list[list[str]], NDArray[np.int64]]]:
     """Runs of rows: the cells of each column, and the lines."""
     start, line, width = layout.start, layout.line, len(layout.header)
     file.seek(start)
@@ -148,7 +148,7 @@ def _rows(file: BinaryIO, layout: _Layout) -> Iterator[tuple[list[list[str]], ND
         texts = _quick(block, layout.separator, width, last=file.tell() >= layout.size)
         if texts is None:
             file.seek(start)
-            yield from ((part.text, part.lines) for part in _careful(file, layout, line))
+            yield from ((part.text, part.lines) for part in careful(file, layout, line))
             return
         yield texts, np.arange(line, line + len(texts[0]))
         line, start = line + block.count(b"\n"), file.tell()
@@ -221,7 +221,7 @@ def _finite(frame: Frame) -> Frame:
 
 
 def _read_parquet(path: str) -> Frame:
-    _opened(path).close()
+    opened(path).close()
     if not Path(path).stat().st_size:
         raise BadInput(f"{path} is empty; it needs columns and rows")
     try:

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catallax.core.errors import BadInput
-from catallax.io.tables import FOREIGN, AnyPath, free_memory, in_bytes, number
+from catallax.io.memory import free_memory, in_bytes
+from catallax.io.tables import FOREIGN, AnyPath, number
 
 PIECE = 1 << 20  # characters of a body that become words at once
 HEAD = 1 << 16  # bytes that show what a file is

@@ -1,4 +1,4 @@
-"""Tables: CSV files read into columns and written from them.
+"""Tables: CSV files read into columns (`writing` writes them).
 
 The dialect is RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180) in UTF-8, with or without a byte-order
 mark, LF or CRLF. Commas separate cells; semicolons or tabs do where the header line has more of them. Spaces
@@ -18,17 +18,17 @@ import csv
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from catallax.core.errors import BadInput
+from catallax.io.memory import free_memory, in_bytes
 
 BLOCK = 1 << 23  # bytes handed to NumPy at once
 BATCH = 4096  # rows that the careful path gathers before they become arrays
@@ -68,7 +68,7 @@ class _Rows(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """What the header settles: names, separator, and where the rows begin."""
 
     path: str
@@ -89,8 +89,8 @@ def read_header(path: AnyPath, corner: str = "") -> tuple[str, ...]:
 
     Raises `BadInput` where there is no such file, it is not text, or a name is empty or given twice.
     """
-    with _opened(path) as file:
-        return _lay_out(file, os.fspath(path), corner).header
+    with opened(path) as file:
+        return lay_out(file, os.fspath(path), corner).header
 
 
 def read_table(
@@ -109,8 +109,8 @@ def read_table(
 
     Raises `BadInput`, one sentence with file, line and column, for every fault.
     """
-    with _opened(path) as file:
-        layout = _lay_out(file, os.fspath(path), corner)
+    with opened(path) as file:
+        layout = lay_out(file, os.fspath(path), corner)
         for name in (*text, *unique):
             if name not in layout.header:
                 raise BadInput(f"{layout.path}, line 1: column '{name}' is missing; add it")
@@ -118,7 +118,7 @@ def read_table(
         others = tuple(j for j in range(len(layout.header)) if j not in chosen)
         empty = tuple(j for j in chosen if layout.header[j] in blank)
         layout = replace(layout, text=chosen, numbers=others, blank=empty)
-        _check_memory(file, layout, limit)
+        check_memory(file, layout, limit)
         table = _gather(layout, list(_read_rows(file, layout)))
     for name in unique:
         _check_unique(table, name)
@@ -128,7 +128,8 @@ def read_table(
 # --- the file and its header ---
 
 
-def _opened(path: AnyPath) -> BinaryIO:
+def opened(path: AnyPath) -> BinaryIO:
+    """The file; `BadInput` where it cannot be read or is no regular file."""
     name = os.fspath(path)
     try:
         if Path(path).is_dir():
@@ -142,7 +143,8 @@ def _opened(path: AnyPath) -> BinaryIO:
         raise BadInput(f"{name} cannot be read ({error.strerror}); check its permissions") from None
 
 
-def _lay_out(file: BinaryIO, path: str, corner: str) -> _Layout:
+def lay_out(file: BinaryIO, path: str, corner: str) -> Layout:
+    """What the header settles; `corner` names a first column whose header is blank."""
     size = os.fstat(file.fileno()).st_size
     head = file.read(4)
     for magic, what in FOREIGN.items():
@@ -159,7 +161,7 @@ def _lay_out(file: BinaryIO, path: str, corner: str) -> _Layout:
     names = (names[0] or corner, *names[1:]) if any(names) else names
     line = _line_after(file, start)
     _check_header(path, names)
-    return _Layout(path, size, separator, names, file.tell(), line)
+    return Layout(path, size, separator, names, file.tell(), line)
 
 
 def _line_after(file: BinaryIO, start: int) -> int:
@@ -186,10 +188,7 @@ def _check_header(path: str, names: Sequence[str]) -> None:
             raise BadInput(f"{place}: columns {first} and {position + 1} are both named {_shown(name)}; rename one")
 
 
-# --- memory ---
-
-
-def _check_memory(file: BinaryIO, layout: _Layout, limit: int | float | None) -> None:
+def check_memory(file: BinaryIO, layout: Layout, limit: int | float | None) -> None:
     """Refuse what would not fit, judged by the size of the file and the length of its first rows."""
     sample = file.read(1 << 20)
     file.seek(layout.start)
@@ -207,57 +206,23 @@ def _check_memory(file: BinaryIO, layout: _Layout, limit: int | float | None) ->
         )
 
 
-def free_memory() -> float:
-    """Bytes that can be taken now; infinite where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-        return min(free, _free_in_container())
-    except (OSError, ValueError, StopIteration):
-        pass
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, OSError, ValueError):
-        return math.inf
-
-
-def _free_in_container() -> float:
-    """What a control group leaves (Linux, version 2): often less than the machine has."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        ceiling, used = (float((group / f"memory.{name}").read_text()) for name in ("max", "current"))
-        counts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-        return ceiling - used + float(counts.get("inactive_file", 0))  # cached files give way
-    except (OSError, ValueError):  # no such group, or the word "max"
-        return math.inf
-
-
-def in_bytes(amount: int | float) -> str:
-    """An amount of memory in words."""
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1000:
-            return f"{amount:.3g} {unit}"
-        amount /= 1000
-    return f"{amount:,.1f} GB"
-
-
 # --- rows, quickly ---
 
 
-def _read_rows(file: BinaryIO, layout: _Layout) -> Iterator[_Rows]:
+def _read_rows(file: BinaryIO, layout: Layout) -> Iterator[_Rows]:
     file.seek(layout.start)
     line, place = layout.line, layout.start
     while block := file.read(BLOCK) + file.readline(LONGEST_LINE):
         rows = _quick(block, layout, line, last=file.tell() >= layout.size)
         if rows is None:
             file.seek(place)
-            yield from _careful(file, layout, line)
+            yield from careful(file, layout, line)
             return
         yield rows
         line, place = line + block.count(b"\n"), file.tell()
 
 
-def _quick(block: bytes, layout: _Layout, line: int, last: bool) -> _Rows | None:
+def _quick(block: bytes, layout: Layout, line: int, last: bool) -> _Rows | None:
     """A block of whole lines by NumPy; None where anything in it needs the careful path."""
     if b'"' in block or b"\0" in block:
         return None
@@ -277,7 +242,7 @@ def _quick(block: bytes, layout: _Layout, line: int, last: bool) -> _Rows | None
     return _Rows(numbers, text, np.arange(line, line + len(lines)))
 
 
-def _converted(lines: list[str], layout: _Layout) -> NDArray[np.float64] | None:
+def _converted(lines: list[str], layout: Layout) -> NDArray[np.float64] | None:
     if not layout.numbers:
         return np.empty((len(lines), 0))
     try:
@@ -290,7 +255,7 @@ def _converted(lines: list[str], layout: _Layout) -> NDArray[np.float64] | None:
 # --- rows, carefully ---
 
 
-def _careful(file: BinaryIO, layout: _Layout, line: int) -> Iterator[_Rows]:
+def careful(file: BinaryIO, layout: Layout, line: int) -> Iterator[_Rows]:
     """Row after row from where the file stands, to its end or to the first fault."""
     records = _filled(_records(file, layout.path, layout.separator, line), layout.path)
     while batch := [(number, *_split(layout, number, row)) for number, row in islice(records, BATCH)]:
@@ -300,7 +265,7 @@ def _careful(file: BinaryIO, layout: _Layout, line: int) -> Iterator[_Rows]:
         yield _Rows(np.array(numbers, np.float64).reshape(shape), columns, np.array(lines, np.int64))
 
 
-def _split(layout: _Layout, line: int, row: list[str]) -> tuple[list[float], list[str]]:
+def _split(layout: Layout, line: int, row: list[str]) -> tuple[list[float], list[str]]:
     """One row as its numbers and its text."""
     if len(row) != len(layout.header):
         raise BadInput(
@@ -316,7 +281,7 @@ def _split(layout: _Layout, line: int, row: list[str]) -> tuple[list[float], lis
     return _numbers(layout, line, cells), text
 
 
-def _numbers(layout: _Layout, line: int, cells: list[str]) -> list[float]:
+def _numbers(layout: Layout, line: int, cells: list[str]) -> list[float]:
     together = "".join(cells)
     # float() takes 1_000 and the digits of every script: we do not.
     if together.isascii() and "_" not in together:
@@ -404,7 +369,7 @@ def _decoded(file: BinaryIO, path: str, line: int) -> Iterator[str]:
 # --- the table ---
 
 
-def _gather(layout: _Layout, parts: list[_Rows]) -> Table:
+def _gather(layout: Layout, parts: list[_Rows]) -> Table:
     if not parts:
         raise BadInput(f"{layout.path} has a header and no rows; add one line a row")
     joined = np.concatenate([part.numbers for part in parts])
@@ -431,74 +396,3 @@ def _check_unique(table: Table, column: str) -> None:
 def _shown(text: str) -> str:
     """A cell as a message shows it: quoted, and shortened where it is long."""
     return repr(text if len(text) <= 40 else text[:37] + "...")
-
-
-# --- writing ---
-
-
-def write_table(path: AnyPath, columns: Mapping[str, ArrayLike]) -> None:
-    """Write columns of equal length as CSV: UTF-8, commas, LF, numbers with as many digits as they need.
-
-    The file appears whole or not at all: it is written under another name in the same folder, then renamed.
-    What is written reads back as it was, but for spaces at the ends of a cell, empty cells, NaN and
-    infinities, which `read_table` drops or refuses. Truth values are written as 1 and 0.
-
-    Raises `BadInput` where there are no columns, they differ in length, or the folder cannot be written to.
-    """
-    arrays = {name: np.asarray(column) for name, column in columns.items()}
-    _check_columns(os.fspath(path), arrays)
-    write_whole(path, _written(arrays))
-
-
-def write_whole(path: AnyPath, lines: Iterable[str]) -> None:
-    """Text that appears whole or not at all: written under another name in the same folder, then renamed."""
-    target = Path(path)
-    half = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        try:
-            with open(half, "w", encoding="utf-8", newline="") as file:
-                file.writelines(lines)
-            os.replace(half, target)
-        except BaseException:  # an interrupt too leaves nothing half-written
-            with suppress(OSError):
-                half.unlink()
-            raise
-    except OSError as error:
-        raise BadInput(f"{os.fspath(path)} cannot be written ({error.strerror}); check the folder") from None
-
-
-def _check_columns(path: str, arrays: Mapping[str, NDArray]) -> None:
-    if not arrays:
-        raise BadInput(f"{path}: there are no columns to write; give at least one")
-    first, rows = next((name, array.shape) for name, array in arrays.items())
-    for name, array in arrays.items():
-        if array.ndim != 1 or array.shape != rows:
-            raise BadInput(
-                f"{path}: column '{name}' has shape {array.shape} and column '{first}' {rows}; "
-                "give columns one value a row, equally many"
-            )
-
-
-def _written(arrays: Mapping[str, NDArray]) -> Iterator[str]:
-    yield ",".join(map(_quoted, arrays)) + "\n"
-    rows = len(next(iter(arrays.values())))
-    for start in range(0, rows, BATCH):
-        cells = [_cells(array[start : start + BATCH]) for array in arrays.values()]
-        yield "".join(",".join(row) + "\n" for row in zip(*cells, strict=True))
-
-
-def _cells(column: NDArray) -> Iterable[str]:
-    if column.dtype.kind == "b":
-        column = column.astype(np.int8)  # so that it reads back as a number
-    if column.dtype.kind == "f" and column.dtype.itemsize < 8:
-        return map(str, column)  # 0.1, not the float64 nearest to the float32 nearest to 0.1
-    if column.dtype.kind in "fiu":
-        return map(repr, column.tolist())
-    return (_quoted(str(cell)) for cell in column.tolist())
-
-
-def _quoted(text: str) -> str:
-    # csv.writer leaves a carriage return bare on some versions, and a separator of the other dialects always.
-    if not text or any(mark in text for mark in '",;\t\r\n'):
-        return '"' + text.replace('"', '""') + '"'
-    return text

@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from catallax.core.errors import BadInput
 from catallax.io.sections import Parts, Section, on_one_line, read_list, reads_as_mark, shown, take_apart
-from catallax.io.tables import AnyPath, write_whole
+from catallax.io.tables import AnyPath
+from catallax.io.writing import write_whole
 
 
 def read_tour(path: AnyPath, names: Sequence[str] | None = None) -> NDArray[np.int64]:

@@ -34,7 +34,8 @@ from catallax.io.sections import (
     shown,
     take_apart,
 )
-from catallax.io.tables import AnyPath, write_whole
+from catallax.io.tables import AnyPath
+from catallax.io.writing import write_whole
 
 KINDS = ("EUC_2D", "CEIL_2D", "GEO", "ATT", "MAN_2D", "MAX_2D")  # of places
 DIAGONAL = ("FULL_MATRIX", "UPPER_DIAG_ROW", "LOWER_DIAG_ROW", "UPPER_DIAG_COL", "LOWER_DIAG_COL")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catallax.core.errors import BadInput
-from catallax.io.tables import LONGEST_LINE, AnyPath, _careful, _lay_out, _opened, number, read_header
+from catallax.io.tables import LONGEST_LINE, AnyPath, careful, lay_out, number, opened, read_header
 
 NAMES = {
     "task": ("task", "question", "item"),
@@ -126,15 +126,15 @@ def coded(
 
 def rows(path: AnyPath, places: tuple[int, ...]) -> Iterator[tuple[list[list[str]], NDArray[np.int64]]]:
     """Runs of rows: the cells of each column, and the lines."""
-    with _opened(path) as file:
-        layout = replace(_lay_out(file, os.fspath(path), ""), text=places)
+    with opened(path) as file:
+        layout = replace(lay_out(file, os.fspath(path), ""), text=places)
         start, line = layout.start, layout.line
         file.seek(start)
         while block := file.read(BLOCK) + file.readline(LONGEST_LINE):
             texts = quick(block, layout.separator, len(layout.header), places, last=file.tell() >= layout.size)
             if texts is None:
                 file.seek(start)
-                yield from ((part.text, part.lines) for part in _careful(file, layout, line))
+                yield from ((part.text, part.lines) for part in careful(file, layout, line))
                 return
             yield texts, np.arange(line, line + len(texts[0]))
             line, start = line + block.count(b"\n"), file.tell()
