@@ -27,7 +27,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from benchmarks import harness
-from benchmarks.competition.trials import judgement, kept, said, values
+from benchmarks.competition.trials import Claim, kept, said, values
 
 SEEDS, EPOCHS, HIDDEN = tuple(range(10, 15)), 15, 16
 GOODS_SEEDS, GOODS_STEPS = tuple(range(10, 20)), 300
@@ -171,6 +171,12 @@ class Steady(ClassifierMixin, BaseEstimator):
     def predict(self, X: Any) -> Any:
         """[rows]"""
         return self.classes_[self.predict_proba(X).argmax(1)]
+
+
+def judged(found: dict[str, list[dict[str, Any]]], question: str, market: str, rivals: list[str]) -> str:
+    """The verdict on a market's log-loss."""
+    claim = Claim(question, market, rivals, "log-loss")
+    return claim.sentence(*claim.at(found))
 
 
 def table_of_arms(found: dict[str, list[dict[str, float]]], beside: str = "market") -> list[dict[str, Any]]:
@@ -343,10 +349,10 @@ def goods_table(seeds: tuple[int, ...], steps: int, spoilt: bool) -> harness.Tab
         ]
         harness.say(f"  goods, {world}, {regime}: {values(found[regime], 'log-loss').mean():.3f}")
     notes = [
-        "Do payments matter? " + judgement(found, "log-loss", "competition", ["payments shuffled"]),
-        "Does competition help? " + judgement(found, "log-loss", "competition", ["fixed shares", "fitted shares"]),
-        "With entry: " + judgement(found, "log-loss", "competition, entry", ["payments shuffled, entry"]),
-        "With entry: " + judgement(found, "log-loss", "competition, entry", ["fixed shares", "fitted shares"]),
+        judged(found, "Do payments matter?", "competition", ["payments shuffled"]),
+        judged(found, "Does competition help?", "competition", ["fixed shares", "fitted shares"]),
+        judged(found, "With entry:", "competition, entry", ["payments shuffled, entry"]),
+        judged(found, "With entry:", "competition, entry", ["fixed shares", "fitted shares"]),
         "Shares that follow value are, to first order, shares fitted by the gradient (replicator dynamics): where the two tie, "
         "competition is a weight fit by another name. Only exit and entry are more than that.",
         "What the shuffle leaves as it is: suppliers still learn at the true prices.",
@@ -367,14 +373,13 @@ def benchmark(options: harness.Options) -> harness.Report:
     rivals = ["one module of all parameters (64)", "uniform mixture of 4, each of all rows"]
     notes = [
         *NOTES,
-        "Do payments matter? " + judgement(arms, "log-loss", "market", ["payments shuffled"]),
-        "Does the market help? "
-        + judgement(arms, "log-loss", "market", [*rivals, "MarketClassifier of 4, each of all rows"]),
+        judged(arms, "Do payments matter?", "market", ["payments shuffled"]),
+        judged(arms, "Does the market help?", "market", [*rivals, "MarketClassifier of 4, each of all rows"]),
     ]
     parts = [harness.Table("Digits under four unknown transforms", table_of_arms(arms), notes)]
     for name in ["sklearn wine"] if options.quick else ["sklearn wine", "vehicle", "glass"]:
         arms = by_arm([kept(f"mixed-{name}-{s}", epochs, lambda s=s, n=name: mixed(n, s, epochs)) for s in seeds])
-        hurt = "Do payments matter? " + judgement(arms, "log-loss", "market", ["payments shuffled"])
+        hurt = judged(arms, "Do payments matter?", "market", ["payments shuffled"])
         parts.append(harness.Table(f"A network, a tree and neighbours on {name}", table_of_arms(arms), [hurt]))
         harness.say(f"  {name}")
     shot = [kept(f"killed-{seed}", epochs, lambda s=seed: killed(s, epochs)) for seed in seeds]

@@ -178,6 +178,11 @@ class Claim(NamedTuple):
         mine = values(seen[self.market], self.aim)
         return verdict(mine, against), ", ".join(f"{name} {said(mine - one)}" for name, one in against.items())
 
+    def sentence(self, verdict: str, words: str) -> str:
+        """What is printed."""
+        head = f"{self.label} {self.market}: **{verdict}**".strip()
+        return f"{head}. {self.aim}, {self.market} less rival (negative: {self.market} is better): {words}."
+
 
 def overall(verdicts: list[str]) -> str:
     """Of all widths: a win in two of three, and no loss in any; a loss in two of three; else undecided."""
@@ -194,6 +199,5 @@ def answered(title: str, by_width: dict[int, Runs], aim: str, market: str, claim
     for claim in claims:
         found = {units: claim.at(runs) for units, runs in by_width.items()}
         each = "; ".join(f"{units} units, {verdict}: {words}" for units, (verdict, words) in found.items())
-        head = f"{claim.label} {claim.market}: **{overall([v for v, _ in found.values()])}**".strip()
-        notes.append(f"{head}. {claim.aim}, {claim.market} less rival (negative: {claim.market} is better). {each}.")
+        notes.append(claim.sentence(overall([verdict for verdict, _ in found.values()]), each))
     return harness.Table(title, rows, notes)
