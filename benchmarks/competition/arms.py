@@ -219,4 +219,8 @@ ARMS: dict[str, Arm] = {
     "no balance": Arm(Priced, diagnostic=True),
     "dual price + table": Arm(lambda key, width: Priced(key, width, 1.0), "rate", RATE, True),
     "switch + table": Arm(lambda key, width: Switch(key, width, 1.0), "alpha", ALPHA, True),
+    "dual price, softmax gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="softmax"), "rate", RATE, True),
+    "dual price, net gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="net"), "rate", RATE, True),
+    "sign, net gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="net", rule="sign", size=1.0), "step", STEP, True),
+    "no balance, softmax gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="softmax"), diagnostic=True),
 }

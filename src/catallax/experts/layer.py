@@ -2,7 +2,7 @@
 
     s_ij = bidder_j(x_i)                                   what expert j bids for token i
     token i goes to the k experts of greatest s_ij - cost_j - p_j      (with `opt_out`: only where that is positive)
-    y_i = sum over them of g_ij expert_j(x_i)              g_ij = sigmoid(s_ij) / |sum of sigmoid(s_ij)|
+    y_i = sum over them of g_ij expert_j(x_i)              g_ij = r_ij / |sum of r_ij|, r_i = sigmoid(s_i) or softmax(s_i)
     p <- (1 - rate) p + rate step(s, p)                    `signals.routers`: dual, sinkhorn, sign or tatonnement
 
 The price enters the ranking only, never a gate. Gates of a token sum to 1 in value: their scale cannot be taken for a merit of a
@@ -36,6 +36,7 @@ RATE = {
     "dual": 0.25,
     "sinkhorn": 0.25,
 }  # rules that name a new price outright are followed in part; steps are taken in full
+GATES = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax, "net": jax.nn.softmax}
 EIGHT = 8  # rows of a block come in eights
 
 
@@ -75,7 +76,8 @@ class PricedExperts(eqx.Module):
     `PricedExperts(width, hidden, experts, k=1, key=key)`; `capacity`: what each expert should serve, in shares of a fair load
     k tokens / experts, one number or [experts]; `costs` [experts] in the unit of bids; `rule` and `size`: how prices move
     (`signals.routers`), and `rate`: the share of that move that is made (default: a quarter where the rule names a price,
-    all of a step); `explore`: the share of tokens that are sent by lot where a key is given.
+    all of a step); `explore`: the share of tokens that are sent by lot where a key is given; `gate`: r, "sigmoid" (a bid learns of
+    its own expert alone) or "softmax" (of one expert against all others).
     Raises `BadInput` for k > experts and for capacities that are less than fair loads in all without `opt_out`.
     """
 
@@ -90,6 +92,7 @@ class PricedExperts(eqx.Module):
     rate: float = eqx.field(static=True)
     size: float | None = eqx.field(static=True)
     explore: float = eqx.field(static=True)
+    gate: str = eqx.field(static=True)
 
     def __init__(
         self,
@@ -107,15 +110,18 @@ class PricedExperts(eqx.Module):
         rate: float | None = None,
         size: float | None = None,
         explore: float = 0.0,
+        gate: str = "sigmoid",
     ):
         self.costs, self.capacity = (
             tuple(map(float, row(v, n, experts))) for v, n in ((costs, "costs"), (capacity, "capacity"))
         )
         rate = RATE.get(rule, 1.0) if rate is None else rate
         refuse(experts, k, self.capacity, opt_out, objective, rule, rate, explore)
+        if gate not in GATES:
+            raise BadInput(f"gate is {gate!r}: give one of {', '.join(GATES)}")
         self.terms = Terms(int(k), not opt_out and math.isclose(sum(self.capacity), experts), bool(opt_out))
         self.objective, self.rule, self.size, self.explore = objective, rule, size, float(explore)
-        self.rate = float(rate)
+        self.rate, self.gate = float(rate), gate
         enter, leave, bid = jax.random.split(key, 3)
         self.experts = Perceptrons(
             jax.random.normal(enter, (experts, width, hidden)) * math.sqrt(2 / width),
@@ -148,7 +154,7 @@ class PricedExperts(eqx.Module):
         heard = jax.lax.stop_gradient(bids)
         net = (heard if calibration is None else expected(heard, calibration)) - jnp.asarray(self.costs, bids.dtype)
         choice, explored = self.bought(net, prices, key)
-        gates = self.gates(bids, choice)
+        gates = self.gates(bids - jax.lax.stop_gradient(prices) if self.gate == "net" else bids, choice)
         given = jax.lax.stop_gradient(x) if self.objective == "own" else x
         outputs, load = dispatch(self.experts, given, choice, len(self.costs), self.block(len(x)))
         y = jnp.einsum("tk,tkw->tw", gates, outputs)
@@ -175,7 +181,7 @@ class PricedExperts(eqx.Module):
 
     def gates(self, bids: Any, choice: Any) -> Any:
         """Weights [tokens, k] that sum to 1 over what was bought; 0 where nothing was."""
-        raw = jax.nn.sigmoid(jnp.take_along_axis(bids, jnp.maximum(choice, 0), 1)) * (choice >= 0)
+        raw = jnp.take_along_axis(GATES[self.gate](bids), jnp.maximum(choice, 0), 1) * (choice >= 0)
         total = jax.lax.stop_gradient(jnp.sum(raw, 1, keepdims=True))
         gates = raw / jnp.where(total > 0, total, 1)
         return jax.lax.stop_gradient(gates) if self.objective == "own" else gates
