@@ -311,7 +311,7 @@ def agreement(options: harness.Options) -> harness.Table:
                     "members": members,
                     "graph": graph,
                     "neighbours": round(float((weights > 0).sum(1).mean()) - 1, 1),
-                    "|lambda 2|": round(expected, 6),
+                    "lambda 2": round(expected, 6),
                     "spectral gap": round(1 - expected, 6),
                     "falls by, measured": falls,
                     "rounds to a thousandth": until,

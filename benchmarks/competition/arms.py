@@ -4,9 +4,9 @@
 
 Experts are those of `catallax.experts.PricedExperts`, and so are the price rules; dense layers, lots, the hash, Switch's
 auxiliary loss and expert choice are controls and are written out here. A token's gates sum to 1 in value in every arm; where a
-router learns, the gate passes its gradient on: sigmoid(s) / |sigmoid(s)| in priced arms, softmax(s) / |softmax(s)| in Switch's
-and expert choice's (their papers' scores). Arms without a router have its E / 2 hidden units more an expert, so that
-active parameters and multiplications are equal: 2 W (H + E / 2) = 2 W H + W E.
+router learns, the gate passes its gradient on: sigmoid(s) / |sigmoid(s)| in priced arms, softmax(s - p) / |..| in those with a
+net gate, softmax(s) / |softmax(s)| in Switch's and expert choice's (their papers' scores). Arms without a router have its E / 2
+hidden units more an expert, so that active parameters and multiplications are equal: 2 W (H + E / 2) = 2 W H + W E.
 
 W. Fedus and others, Switch Transformers, JMLR 2022 (auxiliary loss alpha E sum_j f_j P_j); S. Roller and others, Hash layers,
 NeurIPS 2021; Y. Zhou and others, Mixture-of-experts with expert choice routing, NeurIPS 2022.
@@ -179,9 +179,9 @@ class Priced(eqx.Module):
     layer: PricedExperts
     table: Any
 
-    def __init__(self, key: Any, width: int, scale: float = 0.0, **how: Any) -> None:
+    def __init__(self, key: Any, width: int, scale: float = 0.0, gate: str = "sigmoid", **how: Any) -> None:
         draw, table = jax.random.split(key)
-        self.layer = PricedExperts(width, WIDER * width, EXPERTS, key=draw, rate=1.0, **how)
+        self.layer = PricedExperts(width, WIDER * width, EXPERTS, key=draw, rate=1.0, gate=gate, **how)
         self.table = scale * jax.random.normal(table, (SYMBOLS, EXPERTS)) if scale else None
 
     def __call__(self, x: Any, last: Any, prices: Any, asked: Asked) -> Served:
@@ -219,8 +219,12 @@ ARMS: dict[str, Arm] = {
     "no balance": Arm(Priced, diagnostic=True),
     "dual price + table": Arm(lambda key, width: Priced(key, width, 1.0), "rate", RATE, True),
     "switch + table": Arm(lambda key, width: Switch(key, width, 1.0), "alpha", ALPHA, True),
-    "dual price, softmax gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="softmax"), "rate", RATE, True),
-    "dual price, net gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="net"), "rate", RATE, True),
-    "sign, net gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="net", rule="sign", size=1.0), "step", STEP, True),
     "no balance, softmax gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="softmax"), diagnostic=True),
+    "dual price, softmax gate (post hoc)": Arm(
+        lambda key, width: Priced(key, width, gate="softmax"), "rate", RATE, True
+    ),
+    "dual price, net gate (post hoc)": Arm(lambda key, width: Priced(key, width, gate="net"), "rate", RATE),
+    "sign, net gate (post hoc)": Arm(
+        lambda key, width: Priced(key, width, rule="sign", size=1.0, gate="net"), "step", STEP
+    ),
 }

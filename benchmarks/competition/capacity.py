@@ -29,6 +29,7 @@ COSTS = tuple((0.2 * SIZES).tolist())  # nats a token
 CALL = (0.3,) * 8
 NOBODY = -1
 FREELY = "free at the end"  # what is found where whoever had to buy may refuse
+NET = "price, net gate (post hoc)"
 LOT, REFUSES = "by lot, at the market's share", "own, may refuse once it has learnt (post hoc)"
 
 
@@ -103,12 +104,13 @@ def hard(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness
         score = functools.partial(within_capacity, shape=shape)
         arms = [arm(name, seats=SEATS) for name in (*BIDDERS, "hash", "random")]
         heavier = tuple(one._replace(auxiliary=10 * one.auxiliary) for one in arms[2].trials)
-        arms += [arm("own", LATER[0], seats=SEATS, dual=0.0), Arm(LATER[1], heavier)]
+        arms += [arm("own", LATER[0], seats=SEATS, dual=0.0), Arm(LATER[1], heavier), arm("net", NET, seats=SEATS)]
         return Question("capacity", shape, uneven, score, "log-loss", seeds, steps), arms
 
     rivals = ["auxiliary", "sign", "hash", "greedy"]
     claims = [Claim("", market, rivals, "log-loss") for market in ("price", "own")]
     claims.append(Claim("Added after the others had been seen.", "own", list(LATER), "log-loss"))
+    claims.append(Claim("Added after the others had been seen.", NET, rivals, "log-loss"))
     claims += [Claim("Batches cleared at the end.", n, [first(n)], "loss", either_way) for n in BIDDERS]
     title = "(a) Hard capacity: who finds no seat is dropped"
     return answered(title, {w: found_at(made, w) for w in widths}, "log-loss", "price", claims)

@@ -13,7 +13,8 @@ from benchmarks.competition.inputs import images
 from benchmarks.competition.routed import Judged, Rows, Shape, State, Terms, begin, judge, learn
 from benchmarks.competition.trials import MIDDLE, Claim, Found, Question, Runs, answered, arm, kept
 
-ARMS = ("price", "own", "auxiliary", "sign", "greedy", "hash", "random")
+ARMS = {name: name for name in ("price", "own", "auxiliary", "sign", "greedy", "hash", "random")}
+ARMS |= {"net": capacity.NET}
 FAIL, JOIN, END, LOOK = 500, 800, 1100, 10
 
 
@@ -90,7 +91,7 @@ def run(shape: Shape, terms: Terms, seed: int, times: tuple[int, int, int]) -> F
 def settings(steps: int) -> dict[str, Terms]:
     """Of each arm, chosen without a failure, without capacities, at a steady rate, on the tuning seed."""
     question = Question("plain", Shape(hidden=MIDDLE), capacity.rows, plain, "log-loss", (), steps)
-    return {name: question.chosen(arm(name, steady=1.0)) for name in ARMS}
+    return {name: question.chosen(arm(router, name, steady=1.0)) for router, name in ARMS.items()}
 
 
 def plain(judged: Judged, rows: Rows, terms: Terms) -> Found:
@@ -106,6 +107,7 @@ def shocks(
     by_width = {units: shocked(chosen, seeds, units, times) for units in widths}
     rivals = ["auxiliary", "hash", "sign", "greedy"]
     claims = [Claim("", market, rivals, "area") for market in ("price", "own")]
+    claims.append(Claim("Added after the others had been seen.", capacity.NET, rivals, "area"))
     claims.append(Claim("The newcomer.", "price", rivals, "newcomer: loss less without"))
     return answered("(c) The busiest expert fails, and a new one joins", by_width, "area", "price", claims)
 

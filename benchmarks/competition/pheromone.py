@@ -48,12 +48,14 @@ def on_edges(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> har
             arm("auxiliary", "auxiliary, table", reads=0.0, table=1.0),
             arm("hash"),
             arm("random"),
+            arm("net", "price, table, net gate (post hoc)", reads=0.0, table=1.0),
         ]
         return Question("pheromone", shape, rows, of_types, "log-loss", seeds, steps), arms
 
     claims = [
         Claim("", "pheromone", ["hash", "random", "price, table"], "log-loss"),
         Claim("", "price, table", ["hash", "random"], "log-loss"),
+        Claim("", "price, table, net gate (post hoc)", ["hash", "random", "auxiliary, table"], "log-loss"),
         Claim("Beside an auxiliary loss.", "price, table", ["auxiliary, table"], "log-loss"),
     ]
     by_width = {w: found_at(made, w) for w in widths}

@@ -47,11 +47,11 @@ class Shape(NamedTuple):
 class Terms(NamedTuple):
     """What tells arms apart; 0 is off.
 
-    `given`: fixed bids (hash, kinds told); `reads`, `table`: learnt bids that hang on the input, on the token's type; `own`: the
-    own objective; `softmax`: chances of that kind, else sigmoids; `auxiliary`, `charge`: weights in the loss of Switch's term and
-    of the expected cost; `dual`, `sign`: how prices move; `lots`: the share of tokens that go by lot in learning; `trails`:
-    evaporation; `winner`: a temperature; `doubt`: entropy of the public answer up to which nothing is bought; `steady`: the rate
-    does not fall.
+    `given`: fixed bids (hash, kinds told); `reads`, `table`: learnt bids that hang on the input, on the token's type; `own`:
+    the own objective; `softmax`: chances of that kind, of bids (1) or of bids less prices (2), else sigmoids of bids;
+    `auxiliary`, `charge`: weights in the loss of Switch's term and of the expected cost; `dual`, `sign`: how prices move;
+    `lots`: the share of tokens that go by lot in learning; `trails`: evaporation; `winner`: a temperature; `doubt`: entropy of
+    the public answer up to which nothing is bought; `steady`: the rate does not fall.
     """
 
     given: float = 0.0
@@ -203,7 +203,7 @@ def objective(parameters: Any, state: State, rows: Rows, t: Terms, key: Array) -
     best = jnp.argmin(each, 1).astype(jnp.int32)
     net = jax.lax.stop_gradient(ranked(bids, t)) - t.own * costs - prices
     choice = jnp.where(t.winner > 0, best, choose(net, t, key, doubt))
-    gate, chance = gated(bids, choice, t)
+    gate, chance = gated(bids, prices, choice, t)
     mine = jnp.take_along_axis(added, jnp.maximum(choice, 0)[None, :, None], 0)[0]
     losses = nats(base + (gate * (choice >= 0))[:, None] * mine, rows.y)
     gains = gains_of(losses[:, None], fact)
@@ -218,9 +218,10 @@ def objective(parameters: Any, state: State, rows: Rows, t: Terms, key: Array) -
     return total + baseline.mean(), (losses.mean(), choice, gains[:, 0], bids)
 
 
-def gated(bids: Array, choice: Array, t: Terms) -> tuple[Array, Array]:
+def gated(bids: Array, prices: Array, choice: Array, t: Terms) -> tuple[Array, Array]:
     """(gates of value 1 [rows], chances [rows, experts])"""
     chance = jnp.where(t.softmax > 0, jax.nn.softmax(bids), jax.nn.sigmoid(bids))
+    chance = jnp.where(t.softmax > 1, jax.nn.softmax(bids - jax.lax.stop_gradient(prices)), chance)
     mine = jnp.take_along_axis(chance, jnp.maximum(choice, 0)[:, None], 1)[:, 0]
     gate = mine / jax.lax.stop_gradient(mine)
     return jnp.where(t.own > 0, 1.0, gate), chance

@@ -55,6 +55,7 @@ def four(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness
             arm("hash", "kinds told", small, inputs.told, cost=free),
             arm("hash", "one net, an expert's size", small, to_one, cost=free),
             arm("hash", LARGER, (whole,) * 4, to_one, cost=free),
+            arm("net", capacity.NET, small, cost=free),
         ]
         shape = Shape(experts=4, hidden=whole)
         return Question("transforms", shape, rows, of_kinds, "log-loss", seeds, steps), arms
@@ -63,6 +64,9 @@ def four(seeds: tuple[int, ...], steps: int, widths: tuple[int, ...]) -> harness
     claims = [
         Claim("Specialises.", "own", rivals, "1 - alignment", strayed),
         Claim("Pays.", "own", [*rivals, LARGER], "log-loss"),
+        Claim(
+            "Added after the others had been seen.", capacity.NET, ["hash", "random", "auxiliary", LARGER], "log-loss"
+        ),
         Claim("Beside the winner's learning.", "own", ["winner"], "log-loss"),
     ]
     by_width = {w: found_at(made, w) for w in widths}

@@ -29,6 +29,7 @@ ROUTERS: dict[
 ] = {  # terms, the arm's own constant, and the values that are tried
     "own": (READS._replace(own=1.0, dual=0.25), "lots", (0.02, 0.1)),
     "price": (READS, "dual", (0.25, 1.0)),
+    "net": (READS._replace(softmax=2.0), "dual", (0.25, 1.0)),
     "auxiliary": (READS._replace(softmax=1.0), "auxiliary", (0.01, 0.1)),
     "sign": (READS, "sign", (1e-3, 1e-2)),
     "greedy": (READS._replace(softmax=1.0), "", ()),

@@ -85,8 +85,21 @@ def test_units_are_ranked_in_their_order():
     assert np.array_equal(load, np.bincount(expert[expert >= 0], minlength=5))
 
 
-def test_the_price_ranks_and_is_in_no_gate():
-    layer = layer_of(2)
+@pytest.mark.parametrize("gate", ["net", "softmax", "sigmoid"])
+def test_gates_are_of_what_was_ranked_or_of_bids_alone(gate):
+    layer, prices = layer_of(2, gate=gate), FREE + jnp.array([0.3, 0, 0, 0])
+    info = call(layer, X, prices)[2]
+    bids = np.asarray(info.bids, float)
+    weight = {"net": np.exp(bids - np.asarray(prices)), "softmax": np.exp(bids), "sigmoid": 1 / (1 + np.exp(-bids))}[
+        gate
+    ]
+    mine = np.take_along_axis(weight, np.asarray(info.choice), 1)
+    assert np.allclose(info.gates, mine / mine.sum(1, keepdims=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid"])
+def test_gates_of_bids_alone_know_no_price(gate):
+    layer = layer_of(2, gate=gate)
     y, _, info = call(layer, X, FREE)
     dear, _, other = call(layer, X, FREE + jnp.array([0.3, 0, 0, 0]))
     same = (np.asarray(info.choice) == np.asarray(other.choice)).all(1)
@@ -307,6 +320,7 @@ def test_experts_that_own_their_objective_learn_and_specialise():
         (dict(capacity=[1, -1, 3, 1]), r"capacity\[1\] is -1.0"),
         (dict(costs=[1, 2]), r"costs has shape \[2\]"),
         (dict(objective="both"), "objective is 'both': give one of own, global"),
+        (dict(gate="none"), "gate is 'none': give one of net, softmax, sigmoid"),
         (dict(rule="exact"), "rule is 'exact': give one of dual"),
         (dict(rate=2.0), "rate is 2.0"),
     ],

@@ -2,12 +2,14 @@
 
     s_ij = bidder_j(x_i)                                   what expert j bids for token i
     token i goes to the k experts of greatest s_ij - cost_j - p_j      (with `opt_out`: only where that is positive)
-    y_i = sum over them of g_ij expert_j(x_i)              g_ij = r_ij / |sum of r_ij|, r_i = sigmoid(s_i) or softmax(s_i)
+    y_i = sum over them of g_ij expert_j(x_i)              g_ij = r_ij / |sum of r_ij|, r_i = softmax_j(s_ij - p_j)
     p <- (1 - rate) p + rate step(s, p)                    `signals.routers`: dual, sinkhorn, sign or tatonnement
 
-The price enters the ranking only, never a gate. Gates of a token sum to 1 in value: their scale cannot be taken for a merit of a
-router, and their gradient is that of the numerator (|...| is held constant). Tokens respond to the old prices: the new ones,
-which know this batch, are for the next, and with `inference=True` prices stay as they are. No token is dropped.
+Gates of a token sum to 1 in value: their scale cannot be taken for a merit of a router, and their gradient is that of the
+numerator (|...| is held constant). They are of what was ranked, the bid less the price, so that where a price sends a token to
+its second choice, its gate does not say that it went wrong: gates of bids alone, "softmax" and "sigmoid", learn worse
+(benchmarks/competition). Tokens respond to the old prices: the new ones, which know this batch, are for the next, and with
+`inference=True` prices stay as they are. No token is dropped.
 
 `objective="global"`: gradients of a shared loss of y flow everywhere. `"own"`: y, the input and the gates are given to the rest
 of the network as facts, without a gradient; each expert learns from the loss of its own outputs (`info.outputs`), by
@@ -36,7 +38,12 @@ RATE = {
     "dual": 0.25,
     "sinkhorn": 0.25,
 }  # rules that name a new price outright are followed in part; steps are taken in full
-GATES = {"sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax, "net": jax.nn.softmax}
+GATES = {
+    "net": lambda bids, prices: jax.nn.softmax(bids - prices),
+    "softmax": lambda bids, prices: jax.nn.softmax(bids),
+    "sigmoid": lambda bids, prices: jax.nn.sigmoid(bids),
+}
+RULES = ("dual", "sinkhorn", "sign", "tatonnement")
 EIGHT = 8  # rows of a block come in eights
 
 
@@ -76,8 +83,8 @@ class PricedExperts(eqx.Module):
     `PricedExperts(width, hidden, experts, k=1, key=key)`; `capacity`: what each expert should serve, in shares of a fair load
     k tokens / experts, one number or [experts]; `costs` [experts] in the unit of bids; `rule` and `size`: how prices move
     (`signals.routers`), and `rate`: the share of that move that is made (default: a quarter where the rule names a price,
-    all of a step); `explore`: the share of tokens that are sent by lot where a key is given; `gate`: r, "sigmoid" (a bid learns of
-    its own expert alone) or "softmax" (of one expert against all others).
+    all of a step); `explore`: the share of tokens that are sent by lot where a key is given; `gate`: r, "net", the
+    default, or "softmax" or "sigmoid" of bids alone; with the own objective gates have no gradient, and are "sigmoid".
     Raises `BadInput` for k > experts and for capacities that are less than fair loads in all without `opt_out`.
     """
 
@@ -110,15 +117,15 @@ class PricedExperts(eqx.Module):
         rate: float | None = None,
         size: float | None = None,
         explore: float = 0.0,
-        gate: str = "sigmoid",
+        gate: str | None = None,
     ):
         self.costs, self.capacity = (
             tuple(map(float, row(v, n, experts))) for v, n in ((costs, "costs"), (capacity, "capacity"))
         )
         rate = RATE.get(rule, 1.0) if rate is None else rate
-        refuse(experts, k, self.capacity, opt_out, objective, rule, rate, explore)
-        if gate not in GATES:
-            raise BadInput(f"gate is {gate!r}: give one of {', '.join(GATES)}")
+        gate = ("net" if objective == "global" else "sigmoid") if gate is None else gate
+        refuse(experts, k, self.capacity, opt_out, rate, explore)
+        known(objective=(objective, ("own", "global")), rule=(rule, RULES), gate=(gate, tuple(GATES)))
         self.terms = Terms(int(k), not opt_out and math.isclose(sum(self.capacity), experts), bool(opt_out))
         self.objective, self.rule, self.size, self.explore = objective, rule, size, float(explore)
         self.rate, self.gate = float(rate), gate
@@ -154,7 +161,7 @@ class PricedExperts(eqx.Module):
         heard = jax.lax.stop_gradient(bids)
         net = (heard if calibration is None else expected(heard, calibration)) - jnp.asarray(self.costs, bids.dtype)
         choice, explored = self.bought(net, prices, key)
-        gates = self.gates(bids - jax.lax.stop_gradient(prices) if self.gate == "net" else bids, choice)
+        gates = self.gates(bids, prices, choice)
         given = jax.lax.stop_gradient(x) if self.objective == "own" else x
         outputs, load = dispatch(self.experts, given, choice, len(self.costs), self.block(len(x)))
         y = jnp.einsum("tk,tkw->tw", gates, outputs)
@@ -179,9 +186,10 @@ class PricedExperts(eqx.Module):
             choice = jnp.where(jnp.take_along_axis(ranked, choice, 1) > 0, choice, -1)
         return choice, explored
 
-    def gates(self, bids: Any, choice: Any) -> Any:
+    def gates(self, bids: Any, prices: Any, choice: Any) -> Any:
         """Weights [tokens, k] that sum to 1 over what was bought; 0 where nothing was."""
-        raw = jnp.take_along_axis(GATES[self.gate](bids), jnp.maximum(choice, 0), 1) * (choice >= 0)
+        told = GATES[self.gate](bids, jax.lax.stop_gradient(prices))
+        raw = jnp.take_along_axis(told, jnp.maximum(choice, 0), 1) * (choice >= 0)
         total = jax.lax.stop_gradient(jnp.sum(raw, 1, keepdims=True))
         gates = raw / jnp.where(total > 0, total, 1)
         return jax.lax.stop_gradient(gates) if self.objective == "own" else gates
@@ -214,9 +222,14 @@ def spread(load: Int[Array, " experts"]) -> tuple[Any, Any, Any]:
     return jnp.max(share) * load.size - 1, entropy, jnp.sum(load == 0)
 
 
-def refuse(
-    experts: int, k: int, capacity: Any, opt_out: bool, objective: str, rule: str, rate: float, explore: float
-) -> None:
+def known(**words: tuple[str, tuple[str, ...]]) -> None:
+    """Refuses a word that is none of those there are."""
+    for name, (value, some) in words.items():
+        if value not in some:
+            raise BadInput(f"{name} is {value!r}: give one of {', '.join(some)}")
+
+
+def refuse(experts: int, k: int, capacity: Any, opt_out: bool, rate: float, explore: float) -> None:
     """Refuses what cannot be, in a sentence."""
     if not 1 <= k <= experts:
         raise BadInput(f"k is {k} and there are {experts} experts: give 1 <= k <= experts")
@@ -230,11 +243,6 @@ def refuse(
             f"capacity: experts can serve {served:g} fair loads in all, and tokens are {experts}: raise capacities, or let tokens "
             "buy nothing (opt_out=True)"
         )
-    for name, value, known in (
-        ("objective", objective, ("own", "global")), ("rule", rule, ("dual", "sinkhorn", "sign", "tatonnement")),
-    ):  # fmt: skip
-        if value not in known:
-            raise BadInput(f"{name} is {value!r}: give one of {', '.join(known)}")
     for name, value in (("rate", rate), ("explore", explore)):
         if not 0 <= value <= 1:
             raise BadInput(f"{name} is {value!r}: give a share between 0 and 1")
