@@ -34,6 +34,7 @@ TRIALS: dict[str, tuple[dict[str, Any], ...]] = {
     "model-stock": ({},),
     "fisher": tuple({"floor": floor} for floor in (1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)),
     "regmean": tuple({"alpha": alpha} for alpha in (0.5, 0.7, 0.8, 0.9, 0.95, 1.0)),
+    "regmean, alpha .95": ({"alpha": 0.95},),  # FusionBench inverts Gram matrices, which at alpha 1 are singular
     "median": ({},),
     "trimmed-mean": tuple({"trim": trim} for trim in (0.125, 0.25, 0.375)),
     "geometric-median": ({},),
@@ -76,8 +77,9 @@ class Suite:
     def merged(self, method: str, settings: Mapping[str, Any]) -> Weights:
         from catallax.merging import merge
 
-        aids: dict[str, Any] = {"fisher": {"fishers": self.fishers}, "regmean": {"grams": self.grams}}.get(method, {})
-        return merge(self.models, method, base=self.base, hashes=False, seed=self.seed, **settings, **aids).model
+        name = method.split(",")[0]
+        aids: dict[str, Any] = {"fisher": {"fishers": self.fishers}, "regmean": {"grams": self.grams}}.get(name, {})
+        return merge(self.models, name, base=self.base, hashes=False, seed=self.seed, **settings, **aids).model
 
     def accuracies(self, trunk: Weights, part: str = "test") -> list[float]:
         return merging_suite.accuracies(trunk, self.heads, self.size, part).tolist()
@@ -140,15 +142,15 @@ def mergekit_job(method: str, settings: Mapping[str, Any], suite: Suite) -> dict
 
 def fusion_job(method: str, settings: Mapping[str, Any], suite: Suite) -> dict[str, Any] | None:
     """The same merge as FusionBench is told it; None where it has no such method, or one that is for CLIP alone."""
-    names = ("linear", "task-arithmetic", "ties", "dare", "fisher", "regmean")
-    if method not in names:
+    names, name = ("linear", "task-arithmetic", "ties", "dare", "fisher", "regmean"), method.split(",")[0]
+    if name not in names:
         return None
     (suite.folder / "fusion").mkdir(exist_ok=True)
     return {
-        "method": "average" if method == "linear" else method,
+        "method": "average" if name == "linear" else name,
         "settings": dict(settings),
         "models": [str(path) for path in files(suite, "model")],
-        "aids": [str(path) for path in files(suite, {"fisher": "fisher", "regmean": "gram"}.get(method, "model"))],
+        "aids": [str(path) for path in files(suite, {"fisher": "fisher", "regmean": "gram"}.get(name, "model"))],
         "base": str(suite.folder / "base.safetensors"),
         "out": str(suite.folder / "fusion" / f"{method}.safetensors"),
     }

@@ -87,12 +87,15 @@ def test_units_are_ranked_in_their_order():
 
 @pytest.mark.parametrize("gate", ["net", "softmax", "sigmoid"])
 def test_gates_are_of_what_was_ranked_or_of_bids_alone(gate):
-    layer, prices = layer_of(2, gate=gate), FREE + jnp.array([0.3, 0, 0, 0])
+    costs = np.array([0.1, 0.4, 0, 0])
+    layer, prices = layer_of(2, gate=gate, costs=costs), FREE + jnp.array([0.3, 0, 0, 0])
     info = call(layer, X, prices)[2]
     bids = np.asarray(info.bids, float)
-    weight = {"net": np.exp(bids - np.asarray(prices)), "softmax": np.exp(bids), "sigmoid": 1 / (1 + np.exp(-bids))}[
-        gate
-    ]
+    weight = {
+        "net": np.exp(bids - costs - np.asarray(prices)),
+        "softmax": np.exp(bids),
+        "sigmoid": 1 / (1 + np.exp(-bids)),
+    }[gate]
     mine = np.take_along_axis(weight, np.asarray(info.choice), 1)
     assert np.allclose(info.gates, mine / mine.sum(1, keepdims=True), atol=1e-6)
 

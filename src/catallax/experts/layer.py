@@ -2,11 +2,11 @@
 
     s_ij = bidder_j(x_i)                                   what expert j bids for token i
     token i goes to the k experts of greatest s_ij - cost_j - p_j      (with `opt_out`: only where that is positive)
-    y_i = sum over them of g_ij expert_j(x_i)              g_ij = r_ij / |sum of r_ij|, r_i = softmax_j(s_ij - p_j)
+    y_i = sum over them of g_ij expert_j(x_i)              g_ij = r_ij / |sum of r_ij|, r_i = softmax(s_i - cost - p)
     p <- (1 - rate) p + rate step(s, p)                    `signals.routers`: dual, sinkhorn, sign or tatonnement
 
 Gates of a token sum to 1 in value: their scale cannot be taken for a merit of a router, and their gradient is that of the
-numerator (|...| is held constant). They are of what was ranked, the bid less the price, so that where a price sends a token to
+numerator (|...| is held constant). They are of what was ranked, the bid less cost and price, so that where a price sends a token to
 its second choice, its gate does not say that it went wrong: gates of bids alone, "softmax" and "sigmoid", learn worse
 (benchmarks/competition). Tokens respond to the old prices: the new ones, which know this batch, are for the next, and with
 `inference=True` prices stay as they are. No token is dropped.
@@ -39,9 +39,9 @@ RATE = {
     "sinkhorn": 0.25,
 }  # rules that name a new price outright are followed in part; steps are taken in full
 GATES = {
-    "net": lambda bids, prices: jax.nn.softmax(bids - prices),
-    "softmax": lambda bids, prices: jax.nn.softmax(bids),
-    "sigmoid": lambda bids, prices: jax.nn.sigmoid(bids),
+    "net": lambda bids, asked: jax.nn.softmax(bids - asked),  # asked: cost and price
+    "softmax": lambda bids, asked: jax.nn.softmax(bids),
+    "sigmoid": lambda bids, asked: jax.nn.sigmoid(bids),
 }
 RULES = ("dual", "sinkhorn", "sign", "tatonnement")
 EIGHT = 8  # rows of a block come in eights
@@ -188,7 +188,7 @@ class PricedExperts(eqx.Module):
 
     def gates(self, bids: Any, prices: Any, choice: Any) -> Any:
         """Weights [tokens, k] that sum to 1 over what was bought; 0 where nothing was."""
-        told = GATES[self.gate](bids, jax.lax.stop_gradient(prices))
+        told = GATES[self.gate](bids, jnp.asarray(self.costs, bids.dtype) + jax.lax.stop_gradient(prices))
         raw = jnp.take_along_axis(told, jnp.maximum(choice, 0), 1) * (choice >= 0)
         total = jax.lax.stop_gradient(jnp.sum(raw, 1, keepdims=True))
         gates = raw / jnp.where(total > 0, total, 1)
