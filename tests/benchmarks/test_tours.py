@@ -92,6 +92,7 @@ def test_search_ends_at_the_optimum_and_not_below(few):
     assert 0 < found.setup <= found.reached <= found.seconds < 20
 
 
+@pytest.mark.long
 def test_search_without_a_goal_uses_its_seconds(few):
     tours_runs.warmed()
     found = tours_runs.ours(few, seconds=0.3, goal=0.0)
@@ -99,6 +100,7 @@ def test_search_without_a_goal_uses_its_seconds(few):
     assert found.gap >= 0 and found.seconds >= 0.25
 
 
+@pytest.mark.long
 def test_ants_that_build_are_timed(few):
     timing = tours_runs.construction(few, ants=50)
     assert len(timing.seconds) == harness.REPEATS and 0 < timing.low <= timing.median

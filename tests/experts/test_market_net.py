@@ -46,7 +46,7 @@ def digits():
     rng = np.random.default_rng(0)
     rows, turned = rng.permutation(len(y)), rng.random(len(y)) < 0.5
     X = np.where(turned[:, None], 16 - X, X)[rows] / 16
-    return X[:500], y[rows][:500], X[500:], y[rows][500:], turned[rows]
+    return X[:300], y[rows][:300], X[300:], y[rows][300:], turned[rows]
 
 
 def unlike():
@@ -57,7 +57,7 @@ def unlike():
     ]
 
 
-SMALL = dict(epochs=5, batch=100, random_state=0)
+SMALL = dict(epochs=5, batch=60, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_every_regime_keeps_capacities_and_books(digits, regime):
     book = net.ledger_.table()
     np.testing.assert_allclose(book["closing"].sum(1) + book["treasury"], 0, atol=1e-9)
     assert net.score(*digits[2:4]) > 0.5
-    assert (net.specialisation_["owned"].sum(0) <= 500 * np.array([0.5, 1.0, 0.7])).all()
+    assert (net.specialisation_["owned"].sum(0) <= 300 * np.array([0.5, 1.0, 0.7])).all()
     if regime == "silence":
         assert not book["revenue"].any() and not book["price"].any()
 

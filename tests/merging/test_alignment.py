@@ -161,6 +161,6 @@ def test_a_chain_is_seen_in_names_and_shapes():
     shapes = {"9.weight": (5, 3), "9.bias": (5,), "10.weight": (2, 5), "scale": (1,)}
     model = {name: np.zeros(shape) for name, shape in shapes.items()}
     hidden = chain(("9", "10"), biases=())
-    assert chain_in(model) == hidden | {"9.bias": ("9 units",)}
+    assert chain_in(model) == dict(hidden) | {"9.bias": ("9 units",)}
     with pytest.raises(BadInput, match=r"9.weight \[5, 3\], 10.weight \[2, 4\]"):
         chain_in(model | {"10.weight": np.zeros((2, 4))})
