@@ -6,10 +6,11 @@
     p <- (1 - rate) p + rate step(s, p)                    `signals.routers`: dual, sinkhorn, sign or tatonnement
 
 Gates of a token sum to 1 in value: their scale cannot be taken for a merit of a router, and their gradient is that of the
-numerator (|...| is held constant). They are of what was ranked, the bid less cost and price, so that where a price sends a token to
-its second choice, its gate does not say that it went wrong: gates of bids alone, "softmax" and "sigmoid", learn worse
-(benchmarks/competition). Tokens respond to the old prices: the new ones, which know this batch, are for the next, and with
-`inference=True` prices stay as they are. No token is dropped.
+numerator (|...| is held constant). They are of what was ranked, the bid less cost and price, so that where a price sends a token
+to its second choice, its gate does not say that it went wrong: gates of bids alone, "softmax" and "sigmoid", learn worse
+(benchmarks/competition). An expert's bids and its price may rise together, which changes nothing: what counts is the difference.
+Tokens respond to the old prices: the new ones, which know this batch, are for the next, and with `inference=True` prices stay as
+they are. No token is dropped.
 
 `objective="global"`: gradients of a shared loss of y flow everywhere. `"own"`: y, the input and the gates are given to the rest
 of the network as facts, without a gradient; each expert learns from the loss of its own outputs (`info.outputs`), by
