@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ HEAVY = {"equinox", "jax", "jaxtyping", "matplotlib", "numba", "numpy", "rich", 
 def fresh(code: str) -> str:
     """What `code` prints in an interpreter of its own."""
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+WINGS = ("collective", "colony", "ensembles", "experts", "merging", "networks")
 
 
 @pytest.mark.parametrize("name", cx._NAMES)
@@ -41,18 +45,29 @@ def test_the_errors_are_caught_without_loading_jax():
     assert "jax" not in loaded.split()
 
 
-def test_type_checkers_see_the_same_names():
-    tree = ast.parse(Path(cx.__file__).read_text(encoding="utf-8"))
+def seen(package) -> dict:
+    """The names that type checkers see in a package, and where from."""
+    tree = ast.parse(Path(package.__file__).read_text(encoding="utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
-    seen = {
-        alias.asname: (node.module, alias.name)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.asname: (node.module, alias.name) for node in imports for alias in node.names}
+
+
+def test_type_checkers_see_the_same_names():
     names = {name: (module, name) for name, module in cx._NAMES.items()}
     modules = {name: tuple(module.rsplit(".", 1)) for name, module in cx._MODULES.items()}
-    assert seen == names | modules
+    assert seen(cx) == names | modules
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_type_checkers_see_the_names_of_a_wing(wing):
+    package = getattr(cx, wing)
+    there = seen(package)
+    assert sorted(there) == package.__all__ and set(there) <= set(dir(package))
+    for name, (module, own) in there.items():
+        assert getattr(package, name) is getattr(import_module(module), own)
+    with pytest.raises(AttributeError, match=f"'catallax.{wing}' has no attribute 'nobody'"):
+        _ = package.nobody
 
 
 def test_every_subpackage_is_reachable_by_name():

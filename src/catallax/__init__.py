@@ -8,8 +8,9 @@ Public names are found when they are first asked for (PEP 562), so that `import 
 loads neither JAX nor scikit-learn nor Matplotlib.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from catallax.core.lazy import lazy
 
 if TYPE_CHECKING:  # what type checkers and editors see: the tables below (tests/test_exports.py compares)
     from catallax import collective as collective
@@ -90,21 +91,15 @@ _MODULES = {
 }
 
 
+_found, _known = lazy(__name__, _NAMES, _MODULES)
+
+
 def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        value = getattr(import_module(_NAMES[name]), name)
-    elif name in _MODULES:
-        value = import_module(_MODULES[name])
-    elif name == "__version__":
-        value = _version()
-    else:
-        raise AttributeError(f"module 'catallax' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    return _version() if name == "__version__" else _found(name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES, *_MODULES, "__version__"})
+    return sorted({*_known(), "__version__"})
 
 
 def _version() -> str:

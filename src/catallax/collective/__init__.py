@@ -3,8 +3,9 @@
 Names are found when they are first asked for (PEP 562): labels and forecasts need no JAX.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catallax.core.lazy import lazy
 
 if TYPE_CHECKING:
     from catallax.collective import pools as pools
@@ -14,28 +15,13 @@ if TYPE_CHECKING:
     from catallax.collective.jury import Jury as Jury
     from catallax.collective.prediction_market import PredictionMarket as PredictionMarket
 
-# name: the module that defines it
-_NAMES = {
-    "CrowdLabels": "catallax.collective.crowd_labels",
-    "Forecasts": "catallax.collective.forecasts",
-    "Jury": "catallax.collective.jury",
-    "PredictionMarket": "catallax.collective.prediction_market",
-}
-_MODULES = ("pools", "voting")
-
-__all__ = ["CrowdLabels", "Forecasts", "Jury", "PredictionMarket", "pools", "voting"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        value = getattr(import_module(_NAMES[name]), name)
-    elif name in _MODULES:
-        value = import_module(f"catallax.collective.{name}")
-    else:
-        raise AttributeError(f"module 'catallax.collective' has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "CrowdLabels": "catallax.collective.crowd_labels",
+        "Forecasts": "catallax.collective.forecasts",
+        "Jury": "catallax.collective.jury",
+        "PredictionMarket": "catallax.collective.prediction_market",
+    },
+    {"pools": "catallax.collective.pools", "voting": "catallax.collective.voting"},
+)

@@ -3,8 +3,9 @@
 Names are found when they are first asked for, so that `import catallax.colony` loads neither JAX nor numba.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catallax.core.lazy import lazy
 
 if TYPE_CHECKING:
     from catallax.colony.foraging import Foraging as Foraging
@@ -15,24 +16,15 @@ if TYPE_CHECKING:
     from catallax.colony.solution import solve as solve
     from catallax.colony.tour import Tour as Tour
 
-_NAMES = {
-    "Change": "catallax.colony.solution",
-    "Foraging": "catallax.colony.foraging",
-    "ShortestPath": "catallax.colony.shortest_path",
-    "Slime": "catallax.colony.slime",
-    "Solution": "catallax.colony.solution",
-    "Tour": "catallax.colony.tour",
-    "solve": "catallax.colony.solution",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module 'catallax.colony' has no attribute {name!r}")
-    value = getattr(import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Change": "catallax.colony.solution",
+        "Foraging": "catallax.colony.foraging",
+        "ShortestPath": "catallax.colony.shortest_path",
+        "Slime": "catallax.colony.slime",
+        "Solution": "catallax.colony.solution",
+        "Tour": "catallax.colony.tour",
+        "solve": "catallax.colony.solution",
+    },
+)

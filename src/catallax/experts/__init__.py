@@ -3,8 +3,9 @@
 Names are found when they are first asked for (PEP 562): `import catallax.experts` loads neither scikit-learn nor JAX.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catallax.core.lazy import lazy
 
 if TYPE_CHECKING:
     from catallax.experts.layer import PricedExperts as PricedExperts
@@ -16,37 +17,16 @@ if TYPE_CHECKING:
     from catallax.experts.trade import trade_inputs as trade_inputs
     from catallax.signals.routing import clear as clear
 
-# name: the module that defines it
-_NAMES = {
-    "MarketNet": "catallax.experts.market_net",
-    "Mixture": "catallax.experts.problem",
-    "PricedExperts": "catallax.experts.layer",
-    "ProductionNetwork": "catallax.experts.production",
-    "bid_loss": "catallax.experts.payments",
-    "clear": "catallax.signals.routing",
-    "own_loss": "catallax.experts.payments",
-    "trade_inputs": "catallax.experts.trade",
-}
-
-__all__ = [
-    "MarketNet",
-    "Mixture",
-    "PricedExperts",
-    "ProductionNetwork",
-    "bid_loss",
-    "clear",
-    "own_loss",
-    "trade_inputs",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module 'catallax.experts' has no attribute {name!r}")
-    value = getattr(import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "MarketNet": "catallax.experts.market_net",
+        "Mixture": "catallax.experts.problem",
+        "PricedExperts": "catallax.experts.layer",
+        "ProductionNetwork": "catallax.experts.production",
+        "bid_loss": "catallax.experts.payments",
+        "clear": "catallax.signals.routing",
+        "own_loss": "catallax.experts.payments",
+        "trade_inputs": "catallax.experts.trade",
+    },
+)

@@ -3,8 +3,9 @@
 Names are found when they are first asked for (PEP 562): `import catallax.merging` loads neither NumPy nor JAX.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catallax.core.lazy import lazy
 
 if TYPE_CHECKING:
     from catallax.merging.alignment import WeightMatching as WeightMatching
@@ -21,47 +22,21 @@ if TYPE_CHECKING:
     from catallax.merging.together.problem import Together as Together
     from catallax.merging.together.training import train_together as train_together
 
-# name: the module that defines it
-_NAMES = {
-    "Comparison": "catallax.merging.comparison",
-    "Endpoint": "catallax.merging.members",
-    "Merged": "catallax.merging.merged",
-    "Method": "catallax.merging.method",
-    "Process": "catallax.merging.members",
-    "Router": "catallax.merging.router",
-    "Stack": "catallax.merging.method",
-    "Together": "catallax.merging.together.problem",
-    "WeightMatching": "catallax.merging.alignment",
-    "compare": "catallax.merging.comparison",
-    "leave": "catallax.merging.leaving",
-    "merge": "catallax.merging.merged",
-    "train_together": "catallax.merging.together.training",
-}
-
-__all__ = [
-    "Comparison",
-    "Endpoint",
-    "Merged",
-    "Method",
-    "Process",
-    "Router",
-    "Stack",
-    "Together",
-    "WeightMatching",
-    "compare",
-    "leave",
-    "merge",
-    "train_together",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module 'catallax.merging' has no attribute {name!r}")
-    value = getattr(import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Comparison": "catallax.merging.comparison",
+        "Endpoint": "catallax.merging.members",
+        "Merged": "catallax.merging.merged",
+        "Method": "catallax.merging.method",
+        "Process": "catallax.merging.members",
+        "Router": "catallax.merging.router",
+        "Stack": "catallax.merging.method",
+        "Together": "catallax.merging.together.problem",
+        "WeightMatching": "catallax.merging.alignment",
+        "compare": "catallax.merging.comparison",
+        "leave": "catallax.merging.leaving",
+        "merge": "catallax.merging.merged",
+        "train_together": "catallax.merging.together.training",
+    },
+)

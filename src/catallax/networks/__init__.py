@@ -3,8 +3,9 @@
 Names are found when they are first asked for (PEP 562): `import catallax.networks` loads neither JAX nor scikit-learn.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catallax.core.lazy import lazy
 
 if TYPE_CHECKING:
     from catallax.networks.chain import Chain as Chain
@@ -40,85 +41,40 @@ if TYPE_CHECKING:
     from catallax.networks.teaching.softhebb import SoftHebb as SoftHebb
     from catallax.networks.training import train as train
 
-# name: the module that defines it
-_NAMES = {
-    "Backpropagation": "catallax.networks.teaching.backpropagation",
-    "Block": "catallax.networks.layers",
-    "Chain": "catallax.networks.chain",
-    "ChainClassifier": "catallax.networks.estimators",
-    "ChainRegressor": "catallax.networks.estimators",
-    "ConvolutionalCoder": "catallax.networks.sparse.convolutional",
-    "DeepSupervision": "catallax.networks.teaching.deep_supervision",
-    "Dense": "catallax.networks.layers",
-    "DictionaryLearner": "catallax.networks.sparse.dictionary",
-    "DirectFeedbackAlignment": "catallax.networks.teaching.direct_feedback_alignment",
-    "EquilibriumPropagation": "catallax.networks.teaching.equilibrium",
-    "FeedbackAlignment": "catallax.networks.teaching.feedback_alignment",
-    "ForwardForward": "catallax.networks.teaching.forward_forward",
-    "Hopfield": "catallax.networks.hopfield",
-    "Layer": "catallax.networks.layers",
-    "Lessons": "catallax.networks.problem",
-    "LocalLosses": "catallax.networks.teaching.local_losses",
-    "Objective": "catallax.networks.objectives",
-    "PredictiveCoding": "catallax.networks.teaching.predictive_coding",
-    "RandomTargets": "catallax.networks.teaching.random_targets",
-    "Silence": "catallax.networks.teaching.silence",
-    "SoftHebb": "catallax.networks.teaching.softhebb",
-    "Recall": "catallax.networks.hopfield",
-    "SparseCode": "catallax.networks.sparse.problem",
-    "SparseCoder": "catallax.networks.sparse.coder",
-    "TwoLayer": "catallax.networks.mean_field",
-    "load": "catallax.networks.saved",
-    "save": "catallax.networks.saved",
-    "learnt": "catallax.networks.convert",
-    "teach": "catallax.networks.convert",
-    "train_apart": "catallax.networks.decoupled",
-    "train": "catallax.networks.training",
-}
-
-__all__ = [
-    "Backpropagation",
-    "Block",
-    "Chain",
-    "ChainClassifier",
-    "ChainRegressor",
-    "ConvolutionalCoder",
-    "DeepSupervision",
-    "Dense",
-    "DictionaryLearner",
-    "DirectFeedbackAlignment",
-    "EquilibriumPropagation",
-    "FeedbackAlignment",
-    "ForwardForward",
-    "Hopfield",
-    "Layer",
-    "Lessons",
-    "LocalLosses",
-    "Objective",
-    "PredictiveCoding",
-    "RandomTargets",
-    "Recall",
-    "Silence",
-    "SoftHebb",
-    "SparseCode",
-    "SparseCoder",
-    "TwoLayer",
-    "learnt",
-    "load",
-    "save",
-    "teach",
-    "train",
-    "train_apart",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module 'catallax.networks' has no attribute {name!r}")
-    value = getattr(import_module(_NAMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Backpropagation": "catallax.networks.teaching.backpropagation",
+        "Block": "catallax.networks.layers",
+        "Chain": "catallax.networks.chain",
+        "ChainClassifier": "catallax.networks.estimators",
+        "ChainRegressor": "catallax.networks.estimators",
+        "ConvolutionalCoder": "catallax.networks.sparse.convolutional",
+        "DeepSupervision": "catallax.networks.teaching.deep_supervision",
+        "Dense": "catallax.networks.layers",
+        "DictionaryLearner": "catallax.networks.sparse.dictionary",
+        "DirectFeedbackAlignment": "catallax.networks.teaching.direct_feedback_alignment",
+        "EquilibriumPropagation": "catallax.networks.teaching.equilibrium",
+        "FeedbackAlignment": "catallax.networks.teaching.feedback_alignment",
+        "ForwardForward": "catallax.networks.teaching.forward_forward",
+        "Hopfield": "catallax.networks.hopfield",
+        "Layer": "catallax.networks.layers",
+        "Lessons": "catallax.networks.problem",
+        "LocalLosses": "catallax.networks.teaching.local_losses",
+        "Objective": "catallax.networks.objectives",
+        "PredictiveCoding": "catallax.networks.teaching.predictive_coding",
+        "RandomTargets": "catallax.networks.teaching.random_targets",
+        "Silence": "catallax.networks.teaching.silence",
+        "SoftHebb": "catallax.networks.teaching.softhebb",
+        "Recall": "catallax.networks.hopfield",
+        "SparseCode": "catallax.networks.sparse.problem",
+        "SparseCoder": "catallax.networks.sparse.coder",
+        "TwoLayer": "catallax.networks.mean_field",
+        "load": "catallax.networks.saved",
+        "save": "catallax.networks.saved",
+        "learnt": "catallax.networks.convert",
+        "teach": "catallax.networks.convert",
+        "train_apart": "catallax.networks.decoupled",
+        "train": "catallax.networks.training",
+    },
+)
