@@ -139,6 +139,10 @@ def test_faults_are_sentences_and_leave_nothing(words, said, catallax, models, t
         ('out = "x"', "models are told one by one"),
         ('models = ["a"]', "models are told one by one"),
         ("[[models]]\nweight = 1", "a model has no path"),
+        ('settings = 3\n[[models]]\npath = "a"', "settings is 3: write [settings]"),
+        ('[settings]\nfishers = "f"\n[[models]]\npath = "a"', "fishers is 'f': give a list of paths"),
+        ('[settings]\ngrams = [1]\n[[models]]\npath = "a"', "grams is [1]: give a list of paths"),
+        ('align = 3\n[[models]]\npath = "a"', "align is 3: give a path"),
     ],
 )
 def test_recipes_are_checked(text, said, catallax, tmp_path):

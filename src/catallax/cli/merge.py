@@ -132,9 +132,16 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: a model has no path")
     told["models"] = [path.parent / of["path"] for of in entries]
     told["weights"] = [of.get("weight", 1.0) for of in entries]
-    settings = dict(told.get("settings", {}))
-    for name in set(BESIDE) & set(settings):
-        settings[name] = [str(path.parent / of) for of in settings[name]]
+    settings = told.get("settings", {})
+    if not isinstance(settings, dict):
+        raise BadInput(f"{path}: settings is {settings!r}: write [settings], and below it a line for each")
+    for name in [name for name in BESIDE if name in settings]:
+        if not isinstance(settings[name], list) or not all(isinstance(of, str) for of in settings[name]):
+            raise BadInput(f"{path}: {name} is {settings[name]!r}: give a list of paths, one for each model")
+        settings = settings | {name: [str(path.parent / of) for of in settings[name]]}
+    for name in ("base", "out", "align"):
+        if not isinstance(told.get(name, ""), str):
+            raise BadInput(f"{path}: {name} is {told[name]!r}: give a path")
     places = [name for name in ("base", "out", "align") if name in told and told[name] != CHAIN]
     return told | {name: path.parent / told[name] for name in places} | {"settings": settings}
 
